@@ -1,0 +1,1 @@
+"""Who: from a credential to an identity."""

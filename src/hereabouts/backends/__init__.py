@@ -1,0 +1,1 @@
+"""Live state: ordering and storing records, and no rule of presence."""

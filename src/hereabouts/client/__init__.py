@@ -1,0 +1,1 @@
+"""The Python client: asyncio, and a synchronous face. Imports nothing of the server but `protocol`."""

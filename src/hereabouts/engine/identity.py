@@ -1,0 +1,59 @@
+"""Who a credential says somebody is, and what it grants."""
+
+from __future__ import annotations
+
+from fnmatch import translate
+from functools import lru_cache
+from re import Pattern, compile
+from typing import Literal
+
+from msgspec import Raw, Struct
+
+Right = Literal["join", "watch"]
+
+
+class Grants(Struct, frozen=True):
+    """Which rooms may be joined or watched and which users may be watched, as patterns with `*`.
+
+    Source: `spec/protocol.md`, "Grants". Nothing that is not granted is allowed.
+    """
+
+    rooms: dict[str, tuple[Right, ...]] = {}
+    watch: tuple[str, ...] = ()
+
+    def may(self, right: Right, room: str) -> bool:
+        """Whether this right on this room is granted."""
+        return any(right in rights and matches(pattern, room) for pattern, rights in self.rooms.items())
+
+    def may_watch_user(self, user_id: str) -> bool:
+        """Whether this user may be watched."""
+        return any(matches(pattern, user_id) for pattern in self.watch)
+
+
+class Identity(Struct, frozen=True):
+    """What a verified credential says. `expires_at` and `issued_at` are milliseconds since the epoch."""
+
+    tenant: str
+    user_id: str
+    name: str | None = None
+    role: str | None = None
+    info: Raw | None = None
+    grants: Grants = Grants()
+    expires_at: int | None = None
+    issued_at: int | None = None
+    token_id: str | None = None
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether `text` fits `pattern`, in which `*` stands for any run of characters and nothing else is special."""
+    if "*" not in pattern:
+        return pattern == text
+    if pattern == "*":
+        return True
+    return _compiled(pattern).match(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> Pattern[str]:
+    literal = pattern.replace("[", "[[]").replace("?", "[?]")
+    return compile(translate(literal))

@@ -1,0 +1,1 @@
+"""To many: from one change in a feed to the bytes that each viewer may have."""

@@ -1,0 +1,1 @@
+"""The doors: from sockets and requests to the driver, and back."""

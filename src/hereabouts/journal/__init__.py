@@ -1,0 +1,1 @@
+"""The durable record: sessions, transitions, last seen. It hears of transitions, never of beats."""

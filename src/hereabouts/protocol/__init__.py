@@ -1,0 +1,1 @@
+"""The words: messages, their encoding, and the codes. Imports nothing but `errors`, so that the client stays light."""

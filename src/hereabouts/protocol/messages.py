@@ -1,0 +1,345 @@
+"""Every message of the native protocol as a typed value.
+
+Source: `spec/protocol.md`. What the client sends is decoded into these types and nothing else; what the server
+sends is built from them. `state` and `info` stay encoded (`Raw`): they are checked once on entry and forwarded as
+they came.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from hereabouts.protocol.codes import PROTOCOL, Declared, Status, View
+
+RequestId = int
+
+
+class ClientMessage(Struct, frozen=True, tag_field="type", omit_defaults=True):
+    """What a client may send."""
+
+
+class Hello(ClientMessage, frozen=True, tag="hello"):
+    """The first frame: who is there, and which session and streams it would continue."""
+
+    token: str | None = None
+    resume: str | None = None
+    seen: dict[str, tuple[str, int]] = {}
+    visible: bool = True
+    active: bool = True
+    platform: str | None = None
+    client: str | None = None
+
+
+class Join(ClientMessage, frozen=True, tag="join"):
+    """Become a member and a watcher of a room."""
+
+    id: RequestId
+    room: str
+    state: dict[str, Raw] = {}
+
+
+class Update(ClientMessage, frozen=True, tag="update"):
+    """Merge keys into the session's own state in a room; `null` removes a key."""
+
+    room: str
+    state: dict[str, Raw]
+    id: RequestId | None = None
+
+
+class Leave(ClientMessage, frozen=True, tag="leave"):
+    """End the membership, and the watching that came with it."""
+
+    room: str
+    id: RequestId | None = None
+
+
+class Watch(ClientMessage, frozen=True, tag="watch"):
+    """Receive changes of rooms and users without being a member."""
+
+    id: RequestId
+    rooms: list[str] | None = None
+    users: list[str] | None = None
+    mode: Literal["roster", "count"] = "roster"
+    replace: bool = False
+
+
+class Unwatch(ClientMessage, frozen=True, tag="unwatch"):
+    """Stop receiving them."""
+
+    rooms: list[str] | None = None
+    users: list[str] | None = None
+    id: RequestId | None = None
+
+
+class Typing(ClientMessage, frozen=True, tag="typing"):
+    """The user is typing in a room, or has stopped; lapses unless repeated."""
+
+    room: str
+    on: bool
+
+
+class SetStatus(ClientMessage, frozen=True, tag="status"):
+    """Declare a status for the user, over all sessions."""
+
+    status: Declared
+    text: str | None = None
+    emoji: str | None = None
+    until_at: int | None = None
+    id: RequestId | None = None
+
+
+class Beat(ClientMessage, frozen=True, tag="beat"):
+    """A sign of life; `active` says that there was human input since the last one."""
+
+    visible: bool | None = None
+    active: bool | None = None
+
+
+class Sync(ClientMessage, frozen=True, tag="sync"):
+    """Please send a snapshot of a room that is joined or watched."""
+
+    id: RequestId
+    room: str
+
+
+class Refresh(ClientMessage, frozen=True, tag="refresh"):
+    """A newer token for the same user; nothing else changes."""
+
+    id: RequestId
+    token: str
+
+
+class Bye(ClientMessage, frozen=True, tag="bye"):
+    """The session ends now."""
+
+
+ClientMessages = (
+    Hello | Join | Update | Leave | Watch | Unwatch | Typing | SetStatus | Beat | Sync | Refresh | Bye
+)  # fmt: skip
+
+CLIENT_MESSAGES: tuple[type[ClientMessage], ...] = (
+    Hello, Join, Update, Leave, Watch, Unwatch, Typing, SetStatus, Beat, Sync, Refresh, Bye,
+)  # fmt: skip
+
+
+class UserInfo(Struct, frozen=True, omit_defaults=True):
+    """Who the token says the client is."""
+
+    id: str
+    name: str | None = None
+    role: str | None = None
+
+
+class PolicyInfo(Struct, frozen=True):
+    """The clocks in force for this session, in seconds. `beat_hidden_seconds` is null where hidden tabs pause."""
+
+    beat_visible_seconds: float
+    beat_hidden_seconds: float | None
+    lease_visible_seconds: float
+    lease_hidden_seconds: float
+    grace_seconds: float
+    idle_after_seconds: float | None
+    typing_refresh_seconds: float
+
+
+class Member(Struct, frozen=True):
+    """One user in one room over all its sessions, in the view `full`."""
+
+    user_id: str
+    status: Status
+    joined_at: int
+    sessions: int
+    state: dict[str, Raw]
+    typing: bool = False
+    name: str | UnsetType = UNSET
+    info: Raw | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    last_active_at: int | UnsetType | None = UNSET
+    self: bool | UnsetType = UNSET
+
+
+class MemberStatus(Struct, frozen=True):
+    """A member in the view `status`."""
+
+    user_id: str
+    status: Status
+    name: str | UnsetType = UNSET
+
+
+class User(Struct, frozen=True):
+    """A user's presence card. Which keys are there depends on the view; a time that is in the view is never missing."""
+
+    user_id: str
+    status: Status
+    text: str | UnsetType = UNSET
+    emoji: str | UnsetType = UNSET
+    last_seen_at: int | UnsetType | None = UNSET
+    last_active_at: int | UnsetType | None = UNSET
+    sessions: int | UnsetType = UNSET
+    declared: Declared | UnsetType = UNSET
+    self: bool | UnsetType = UNSET
+
+
+class ServerMessage(Struct, frozen=True, tag_field="type"):
+    """What the server may send."""
+
+
+class Welcome(ServerMessage, frozen=True, tag="welcome"):
+    """The answer to `hello`."""
+
+    session_id: str
+    incarnation: int
+    resumed: bool
+    resume: str
+    leave_token: str
+    user: UserInfo
+    tenant: str
+    server_time_at: int
+    policy: PolicyInfo
+    limits: dict[str, float]
+    rooms: list[str]
+    protocol: int = PROTOCOL
+
+
+class Ok(ServerMessage, frozen=True, tag="ok"):
+    """The request with this id succeeded."""
+
+    id: RequestId
+    member: Raw | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
+
+
+class Error(ServerMessage, frozen=True, tag="error", omit_defaults=True):
+    """The request with this id, or the frame, was refused."""
+
+    code: str
+    message: str
+    id: RequestId | None = None
+    retry_after_seconds: float | None = None
+    limit: str | None = None
+
+
+class Snapshot(ServerMessage, frozen=True, tag="snapshot"):
+    """A whole roster at one position of this viewer's stream."""
+
+    room: str
+    epoch: str
+    seq: int
+    mode: Literal["roster", "summary"]
+    view: View
+    count: int
+    members: list[Raw]
+    degraded: bool | UnsetType = UNSET
+
+
+class Delta(ServerMessage, frozen=True, tag="delta"):
+    """The net change from `since` to `seq`; its events are `join`, `update` and `leave`."""
+
+    room: str
+    epoch: str
+    since: int
+    seq: int
+    events: list[Raw]
+    count: int
+
+
+class JoinEvent(Struct, frozen=True, tag_field="event", tag="join"):
+    """A member who was not there before."""
+
+    member: Raw
+
+
+class UpdateEvent(Struct, frozen=True, tag_field="event", tag="update"):
+    """A member who was there, whole, as it is now."""
+
+    member: Raw
+
+
+class LeaveEvent(Struct, frozen=True, tag_field="event", tag="leave"):
+    """A member who is there no more; `cause` for the view `full` only."""
+
+    user_id: str
+    cause: str | UnsetType = UNSET
+
+
+class Count(ServerMessage, frozen=True, tag="count"):
+    """How many members, and for the view `full` how many sessions."""
+
+    room: str
+    count: int
+    sessions: int | UnsetType = UNSET
+
+
+class TypingNow(ServerMessage, frozen=True, tag="typing"):
+    """Everybody now typing in the room but the viewer: the whole list each time."""
+
+    room: str
+    user_ids: list[str]
+
+
+class Users(ServerMessage, frozen=True, tag="users"):
+    """The watched users after `watch`, later those that changed."""
+
+    users: list[Raw]
+
+
+class PolicyChanged(ServerMessage, frozen=True, tag="policy"):
+    """The policy that is in force from now on."""
+
+    policy: PolicyInfo
+
+
+class BeatAnswer(ServerMessage, frozen=True, tag="beat"):
+    """The answer to each beat."""
+
+    server_time_at: int
+
+
+class Degraded(ServerMessage, frozen=True, tag="degraded"):
+    """From now on what is shown may be stale."""
+
+    since_at: int
+
+
+class Restored(ServerMessage, frozen=True, tag="restored"):
+    """What is shown is current again; snapshots follow."""
+
+
+class Reconnect(ServerMessage, frozen=True, tag="reconnect"):
+    """The server will close this connection; come back after so many seconds."""
+
+    after_seconds: float
+    reason: str
+
+
+class Ended(ServerMessage, frozen=True, tag="ended"):
+    """This session is over."""
+
+    code: str
+    reason: str
+
+
+SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
+    Welcome, Ok, Error, Snapshot, Delta, Count, TypingNow, Users, PolicyChanged, BeatAnswer,
+    Degraded, Restored, Reconnect, Ended,
+)  # fmt: skip
+
+EVENTS: tuple[type[Struct], ...] = (JoinEvent, UpdateEvent, LeaveEvent)
+
+
+def tag_of(message: type[Struct]) -> str:
+    """The `type` (or `event`) under which a message travels."""
+    config: Any = message.__struct_config__
+    return str(config.tag)
+
+
+def schemas() -> dict[str, Any]:
+    """JSON Schema (2020-12) of every message, for `spec/messages.json`, OpenAPI and AsyncAPI."""
+    _, components = msgspec.json.schema_components(
+        (*CLIENT_MESSAGES, *SERVER_MESSAGES, *EVENTS, Member, MemberStatus, User),
+        ref_template="#/components/schemas/{name}",
+    )
+    return dict(components)

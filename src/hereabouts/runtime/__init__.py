@@ -1,0 +1,1 @@
+"""The hands: the only place with tasks and clocks."""
