@@ -79,7 +79,7 @@ class MemoryBackend(Backend):
         del records[key]
         if not records:
             del found.users[user_id]
-        return Entry(found.position, key, user_id, None, change.cause)
+        return Entry(found.position, key, user_id, None, change)
 
     async def snapshot(self, feed: FeedKey) -> FeedSnapshot:
         """See `Backend.snapshot`."""

@@ -118,26 +118,31 @@ class Put(NamedTuple):
 
 
 class Remove(NamedTuple):
-    """Take the session's record away, if it is still of that incarnation (or older) and that owner."""
+    """Take the session's record away, if it is still of that incarnation (or older) and that owner.
+
+    `seen_at` and `active_at` are the session's newest proof of life and human input, known to its owner alone.
+    """
 
     session_id: str
     user_id: str
     incarnation: int
     owner: Owner
     cause: str
+    seen_at: int | None = None
+    active_at: int | None = None
 
 
 Change = Put | Remove
 
 
 class Entry(NamedTuple):
-    """One step of a feed's history: who now stands under `session_id` (`None`: nobody), and why not any more."""
+    """One step of a feed's history: who now stands under `session_id`, or the removal that took it away."""
 
     position: Position
     session_id: str
     user_id: str
     record: Records | None
-    cause: str | None
+    removal: Remove | None
 
 
 class Commit(NamedTuple):

@@ -1,0 +1,279 @@
+"""The clocks and rules in force, and for whom: declared once, layered, checked.
+
+Source: `spec/semantics.md`, "Clocks". A policy is resolved from layers, later ones win: default, tenant, role, room
+kind, platform. A preset is a layer's starting point; a key that stands beside it wins over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from hereabouts.errors import ConfigError
+from hereabouts.protocol.codes import View
+
+Scope = Literal["all", "rooms", "node"]
+
+
+class Clock(NamedTuple):
+    """One key of a policy: where it lands, its unit, where it may be overridden, and what it means."""
+
+    key: str
+    field: str
+    unit: str
+    scope: Scope
+    help: str
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What holds for one tenant, role, room kind and platform. Seconds unless the name says otherwise."""
+
+    beat_visible_seconds: float = 20
+    beat_hidden_seconds: float | None = 60
+    lease_visible_seconds: float = 60
+    lease_hidden_seconds: float = 150
+    grace_seconds: float = 10
+    idle_after_seconds: float | None = 300
+    stale_after_seconds: float = 120
+    typing_refresh_seconds: float = 3
+    typing_lease_seconds: float = 6
+    occupancy_release_after_seconds: float = 3_600
+    occupancy_release_on_loss: bool = True
+    occupancy_capacity: int = 1
+    occupancy_per_user: int = 1
+    occupancy_take_over_roles: tuple[str, ...] = ("admin",)
+    fanout_window_seconds: float = 0.05
+    fanout_window_max_seconds: float = 0.5
+    fanout_budget: float = 20_000
+    fanout_summary_above: int = 1_000
+    fanout_summary_bytes: int = 262_144
+    durability: str = "transitions"
+    members_max: int = 0
+    views: dict[str, View] = {}
+    views_rooms: dict[str, View] = {}
+    views_users: dict[str, View] = {}
+    views_occupancy: dict[str, View] = {}
+    on_none: Literal["hide", "forbid"] = "hide"
+    last_seen_precision: Literal["exact", "minute", "hour", "day", "recently"] = "exact"
+    allow_unsafe: bool = False
+
+
+class NodeClocks(Struct, frozen=True, kw_only=True):
+    """The clocks of the whole node."""
+
+    sweep_seconds: float = 1
+    lease_seconds: float = 15
+
+
+CLOCKS: Final[tuple[Clock, ...]] = (
+    Clock("beat.visible_seconds", "beat_visible_seconds", "seconds", "all", "how often a visible session beats"),
+    Clock("beat.hidden_seconds", "beat_hidden_seconds", 'seconds or "pause"', "all", "how often a hidden one does"),
+    Clock("lease.visible_seconds", "lease_visible_seconds", "seconds", "all", "silence after which it is lost"),
+    Clock("lease.hidden_seconds", "lease_hidden_seconds", "seconds", "all", "the same while it is hidden"),
+    Clock("grace_seconds", "grace_seconds", "seconds", "rooms", "time between losing a session and publishing it"),
+    Clock("idle_after_seconds", "idle_after_seconds", 'seconds or "off"', "all", "no human input for so long: idle"),
+    Clock("stale_after_seconds", "stale_after_seconds", "seconds", "all", "admin views mark a holder as stale"),
+    Clock("typing.refresh_seconds", "typing_refresh_seconds", "seconds", "rooms", "how often typing is repeated"),
+    Clock("typing.lease_seconds", "typing_lease_seconds", "seconds", "rooms", "typing ends unless it is repeated"),
+    Clock(
+        "occupancy.release_after_seconds",
+        "occupancy_release_after_seconds",
+        "seconds",
+        "all",
+        "a holding without human input for so long ends",
+    ),
+    Clock("occupancy.release_on_loss", "occupancy_release_on_loss", "yes or no", "all", "a lost holder loses it"),
+    Clock("occupancy.capacity", "occupancy_capacity", "users", "all", "how many hold one resource"),
+    Clock("occupancy.per_user", "occupancy_per_user", "holdings", "all", "how many of a kind one user holds"),
+    Clock("occupancy.take_over_roles", "occupancy_take_over_roles", "roles", "all", "who may take a holding over"),
+    Clock("fanout.window_seconds", "fanout_window_seconds", "seconds", "rooms", "least time between two frames"),
+    Clock("fanout.window_max_seconds", "fanout_window_max_seconds", "seconds", "rooms", "what a window grows to"),
+    Clock("fanout.budget", "fanout_budget", "deliveries a second", "rooms", "what one room may cost"),
+    Clock("fanout.summary_above", "fanout_summary_above", "members", "rooms", "above it a room is counted, not listed"),
+    Clock("fanout.summary_bytes", "fanout_summary_bytes", "bytes", "rooms", "the same for the size of the roster"),
+    Clock("durability", "durability", "none, transitions, throttled(n)", "all", "what the journal is told"),
+    Clock("members_max", "members_max", "users, 0: no limit", "rooms", "how many may be in a room"),
+    Clock("views", "views", "role → view", "rooms", "what each role sees, everywhere"),
+    Clock("views_rooms", "views_rooms", "role → view", "rooms", "what each role sees in rooms"),
+    Clock("views_users", "views_users", "role → view", "all", "what each role sees of users"),
+    Clock("views_occupancy", "views_occupancy", "role → view", "all", "what each role sees of holdings"),
+    Clock("on_none", "on_none", "hide or forbid", "rooms", "how a room answers who may see nothing"),
+    Clock("last_seen_precision", "last_seen_precision", "exact … recently", "all", "how exactly last seen is told"),
+    Clock("allow_unsafe", "allow_unsafe", "yes or no", "all", "accept values that break a relation, with a warning"),
+    Clock("sweep_seconds", "sweep_seconds", "seconds", "node", "most by which a deadline is acted upon late"),
+    Clock("node.lease_seconds", "lease_seconds", "seconds", "node", "a dead node's sessions are reaped after this"),
+)
+"""Every key of a policy, once."""
+
+_BY_KEY: Final = {clock.key: clock for clock in CLOCKS}
+_STRUCTS: Final = ("views", "views_rooms", "views_users", "views_occupancy")
+
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "test": {
+        "beat.visible_seconds": 1, "beat.hidden_seconds": 2, "lease.visible_seconds": 3, "lease.hidden_seconds": 8,
+        "grace_seconds": 2, "idle_after_seconds": 5, "stale_after_seconds": 3, "typing.refresh_seconds": 1,
+        "typing.lease_seconds": 3, "occupancy.release_after_seconds": 5, "sweep_seconds": 0.5, "node.lease_seconds": 4,
+    },
+    "support-inbox": {
+        "beat.visible_seconds": 60, "beat.hidden_seconds": "pause", "lease.visible_seconds": 300,
+        "lease.hidden_seconds": 300, "grace_seconds": 5, "idle_after_seconds": "off", "stale_after_seconds": 300,
+        "durability": "throttled(60)", "views": {"admin": "full", "default": "status"},
+    },
+    "collab-list": {
+        "beat.visible_seconds": 30, "beat.hidden_seconds": 120, "lease.visible_seconds": 120,
+        "lease.hidden_seconds": 300, "grace_seconds": 5, "views": {"default": "full"},
+    },
+    "desk": {
+        "beat.visible_seconds": 60, "beat.hidden_seconds": 120, "lease.visible_seconds": 150,
+        "lease.hidden_seconds": 300, "grace_seconds": 5, "occupancy.release_on_loss": False,
+        "views": {"admin": "full", "default": "existence"},
+    },
+    "family": {
+        "beat.visible_seconds": 60, "beat.hidden_seconds": 60, "lease.visible_seconds": 180,
+        "lease.hidden_seconds": 180, "stale_after_seconds": 180, "views": {"@related": "status", "default": "none"},
+    },
+    "chat": {
+        "beat.visible_seconds": 30, "beat.hidden_seconds": 60, "lease.visible_seconds": 75,
+        "lease.hidden_seconds": 150, "grace_seconds": 5, "stale_after_seconds": 75,
+        "views": {"@member": "status", "default": "none"},
+    },
+}  # fmt: skip
+"""The five write-ups' values (ledger 1.7) and the profile of the tests."""
+
+
+class Layer(NamedTuple):
+    """Values for everybody of one tenant, role, room kind or platform, by their keys."""
+
+    kind: Literal["default", "tenant", "role", "room", "platform"]
+    name: str
+    values: Mapping[str, Any]
+
+
+_ORDER: Final = ("default", "tenant", "role", "room", "platform")
+
+
+class PolicyBook:
+    """All layers; tells the policy in force. Raises `ConfigError` for a key or value that cannot be."""
+
+    def __init__(self, layers: Mapping[str, Any] | None = None) -> None:
+        self.layers = tuple(_layers(layers or {}))
+        self._resolved: dict[tuple[str, str | None, str | None, str | None], Policy] = {}
+        node = self._values("node", None, None, None, None)
+        self.node: NodeClocks = _convert(node, NodeClocks)
+
+    def resolve(
+        self, tenant: str = "default", role: str | None = None, room: str | None = None, platform: str | None = None
+    ) -> Policy:
+        """The policy for this role of this tenant on this platform, in this room (by its kind)."""
+        kind = room.partition(":")[0] if room is not None else None
+        key = (tenant, role, kind, platform)
+        known = self._resolved.get(key)
+        if known is None:
+            if len(self._resolved) > 4_096:
+                self._resolved.clear()
+            known = self._resolved[key] = _convert(self._values("policy", *key), Policy)
+        return known
+
+    def explain(
+        self, tenant: str = "default", role: str | None = None, room: str | None = None, platform: str | None = None
+    ) -> dict[str, str]:
+        """For each key that a layer set: which layer won."""
+        kind = room.partition(":")[0] if room is not None else None
+        winners: dict[str, str] = {}
+        for layer in self._matching(tenant, role, kind, platform):
+            winners.update({key: f"{layer.kind} {layer.name}".strip() for key in layer.values})
+        return winners
+
+    def combinations(self) -> Iterator[tuple[str, Policy]]:
+        """The default policy and every single override's, each with a name, for checks and for showing."""
+        yield "default", self.resolve()
+        for layer in self.layers:
+            if layer.kind != "default":
+                where: dict[str, Any] = {layer.kind: layer.name}
+                yield f"{layer.kind} {layer.name}", self.resolve(**where)
+
+    def _matching(self, tenant: str | None, role: str | None, kind: str | None, platform: str | None) -> list[Layer]:
+        named = {"default": "", "tenant": tenant, "role": role, "room": kind, "platform": platform}
+        return [layer for layer in self.layers if named[layer.kind] == layer.name]
+
+    def _values(
+        self, part: str, tenant: str | None, role: str | None, kind: str | None, platform: str | None
+    ) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for layer in self._matching(tenant, role, kind, platform):
+            for key, value in layer.values.items():
+                clock = _BY_KEY[key]
+                if (clock.scope == "node") == (part == "node"):
+                    values[clock.field] = None if value in ("pause", "off") else value
+        return values
+
+
+def _layers(given: Mapping[str, Any]) -> Iterator[Layer]:
+    sections = {"tenants": "tenant", "roles": "role", "rooms": "room", "platforms": "platform"}
+    found: list[Layer] = [Layer("default", "", _flat(given.get("default", {}), "policy.default"))]
+    for section, layers in given.items():
+        if section == "default":
+            continue
+        if section not in sections:
+            raise ConfigError(_unknown(f"policy.{section}", section, ["default", *sections]))
+        for name, values in layers.items():
+            where = f"policy.{section}.{name}"
+            kind: Any = sections[section]
+            layer = Layer(kind, name, _flat(values, where))
+            _check_scope(layer, where)
+            found.append(layer)
+    yield from sorted(found, key=lambda layer: _ORDER.index(layer.kind))
+
+
+def _check_scope(layer: Layer, where: str) -> None:
+    for key in layer.values:
+        scope = _BY_KEY[key].scope
+        if scope == "node":
+            raise ConfigError(f"{where}.{key}: this clock is the whole node's; set it in policy.default")
+        if layer.kind == "room" and scope != "rooms":
+            raise ConfigError(f"{where}.{key}: this is not a room kind's to set; set it by tenant, role or platform")
+
+
+def _flat(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    for key, value in _leaves(values, ""):
+        if key == "preset":
+            continue
+        if key not in _BY_KEY:
+            raise ConfigError(_unknown(f"{where}.{key}", key, [*_BY_KEY, "preset"]))
+        told[key] = value
+    preset = values.get("preset")
+    if preset is None:
+        return told
+    if preset not in PRESETS:
+        raise ConfigError(_unknown(f"{where}.preset = {preset!r}", str(preset), list(PRESETS)))
+    base = {
+        key: value
+        for key, value in PRESETS[preset].items()
+        if where == "policy.default" or _BY_KEY[key].scope != "node"
+    }
+    return {**base, **told}
+
+
+def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and f"{prefix}{key}" not in _STRUCTS:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _unknown(where: str, key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, 1)
+    return f"{where} is not known" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}")
+
+
+def _convert(values: dict[str, Any], kind: type[Any]) -> Any:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"policy: {error}") from None

@@ -1,0 +1,57 @@
+"""Who looks: one connection's view of rooms and users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hereabouts.engine.identity import Identity
+from hereabouts.fanout.outbox import Connection
+
+if TYPE_CHECKING:
+    from hereabouts.fanout.cards import Card
+    from hereabouts.fanout.stream import Stream
+
+
+class Viewer:
+    """A connection that receives changes, as a person with a role. A socket's or an event stream's."""
+
+    __slots__ = ("cards", "cards_behind", "connection", "identity", "viewings")
+
+    def __init__(self, connection: Connection, identity: Identity) -> None:
+        self.connection = connection
+        self.identity = identity
+        self.viewings: dict[str, Viewing] = {}
+        self.cards: dict[str, Card] = {}
+        self.cards_behind: dict[str, Card] = {}
+
+
+class Viewing:
+    """One viewer of one room, as a member, a watcher or both: the stream it is on and how far it got."""
+
+    __slots__ = (
+        "is_member",
+        "own_changed",
+        "room",
+        "sent",
+        "shows_typing",
+        "stream",
+        "typing_sent",
+        "viewer",
+        "watch_mode",
+    )
+
+    def __init__(self, viewer: Viewer, room: str) -> None:
+        self.viewer = viewer
+        self.room = room
+        self.is_member = False
+        self.watch_mode: str | None = None
+        self.stream: Stream | None = None
+        self.sent = 0
+        self.typing_sent = 0
+        self.shows_typing = False
+        self.own_changed = False
+
+    @property
+    def user_id(self) -> str:
+        """Whose eyes these are."""
+        return self.viewer.identity.user_id

@@ -1,0 +1,98 @@
+"""The seam between what happened and where it is kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from hereabouts.protocol.codes import Declared as DeclaredStatus
+from hereabouts.protocol.codes import Status
+
+
+class SessionOpened(Struct, frozen=True):
+    """A session began."""
+
+    tenant: str
+    session_id: str
+    user_id: str
+    node: str
+    platform: str | None
+    opened_at: int
+
+
+class SessionClosed(Struct, frozen=True):
+    """A session's life is over."""
+
+    tenant: str
+    session_id: str
+    closed_at: int
+    cause: str
+    last_seen_at: int
+    is_approximate: bool = False
+
+
+class Transition(Struct, frozen=True):
+    """A user's status changed."""
+
+    tenant: str
+    user_id: str
+    before: Status
+    after: Status
+    cause: str | None
+    at: int
+
+
+class LastSeen(Struct, frozen=True):
+    """When a user was last seen; the public values are what others are told."""
+
+    tenant: str
+    user_id: str
+    seen_at: int | None
+    active_at: int | None
+    public_seen_at: int | None
+    public_active_at: int | None
+
+
+class Declared(Struct, frozen=True):
+    """What a user declared."""
+
+    tenant: str
+    user_id: str
+    status: DeclaredStatus
+    text: str | None
+    emoji: str | None
+    until_at: int | None
+    at: int
+
+
+Row = SessionOpened | SessionClosed | Transition | LastSeen | Declared
+
+
+class Journal(ABC):
+    """The durable record."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Make ready."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Write what waits, and let go."""
+
+    @abstractmethod
+    def record(self, rows: Sequence[Row]) -> None:
+        """Take rows to write."""
+
+    @abstractmethod
+    async def last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
+        """When these users were last seen."""
+
+    @abstractmethod
+    async def declared(self, tenant: str, user_id: str) -> Declared | None:
+        """What a user declared last."""
+
+    @abstractmethod
+    async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
+        """Whether a token was revoked."""

@@ -1,0 +1,123 @@
+"""One server process: opens its parts, wires them together, serves, drains, closes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from hereabouts.auth.tokens import Verifier
+from hereabouts.backends.base import Backend
+from hereabouts.engine.deadlines import Timed
+from hereabouts.engine.limits import Limits
+from hereabouts.engine.policy import PolicyBook
+from hereabouts.engine.records import FeedKey, Owner
+from hereabouts.engine.status import Outcome
+from hereabouts.fanout.cards import Cards
+from hereabouts.fanout.outbox import Outbox
+from hereabouts.journal.base import Journal
+from hereabouts.protocol.codes import CloseCode
+from hereabouts.runtime.beats import HttpBeats
+from hereabouts.runtime.clock import Clock
+from hereabouts.runtime.commands import Commands
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.driver import Driver
+from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.link import Link, OwnedSession
+from hereabouts.runtime.looking import Looking
+from hereabouts.runtime.people import People
+from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.timers import Timers
+from hereabouts.runtime.writer import Writer
+from hereabouts.telemetry import Telemetry
+
+
+class Node:
+    """The parts of one process, put together. Gateways are given `driver`, `looking` and `beats`."""
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyBook,
+        limits: Limits,
+        backend: Backend,
+        journal: Journal,
+        verifier: Verifier,
+        owner: Owner,
+        clock: Clock | None = None,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.clock = clock or Clock()
+        self.verifier = verifier
+        self.timers = Timers(self.clock, policies.node.sweep_seconds, self._wake)
+        self.context = Context(
+            owner=owner,
+            clock=self.clock,
+            policies=policies,
+            node_clocks=policies.node,
+            limits=limits,
+            backend=backend,
+            journal=journal,
+            telemetry=Telemetry(),
+            outbox=Outbox(lambda call: asyncio.get_running_loop().call_soon(call)),
+            random_bytes=random_bytes,
+            file=self.timers.file,
+        )
+        context = self.context
+        self.registry = Registry()
+        self.cards = Cards(context, policies.resolve().fanout_window_seconds)
+        self.people = People(context, self.cards, self._turned)
+        self.relay = Relay(context, self.people)
+        self.writer = Writer(context, self._part, self._over)
+        self.looking = Looking(context, self.relay, self.cards)
+        self.entrance = Entrance(context, self.registry, self.relay, self.writer)
+        self.commands = Commands(context, self.relay, self.people, self.writer, self.looking)
+        self.beats = HttpBeats(context, self.registry, self.entrance, self.writer)
+        self.driver = Driver(
+            context,
+            verifier,
+            self.registry,
+            self.people,
+            self.looking,
+            self.commands,
+            self.writer,
+            self.entrance,
+        )
+
+    async def open(self) -> None:
+        """Make every part ready, lowest first."""
+        await self.context.journal.open()
+        await self.context.backend.open()
+        await self.verifier.open()
+        self.timers.start()
+
+    async def close(self) -> None:
+        """Let go of every part, highest first."""
+        self.timers.stop()
+        await self.verifier.close()
+        await self.context.backend.close()
+        await self.context.journal.close()
+
+    # What the parts tell each other through here
+
+    def _wake(self, item: Timed) -> None:
+        self.driver.wake(item)
+
+    def _turned(self, owned: OwnedSession, outcome: Outcome, seq: int) -> None:
+        self.writer.run(owned, owned.session.follow_outcome(outcome, seq, self.context.now()))
+
+    def _part(self, link: Link, code: CloseCode, reason: str) -> None:
+        self.driver.part(link, code, reason)
+
+    def _over(self, owned: OwnedSession) -> None:
+        self.registry.drop(owned)
+        owned.chain.add(lambda: self._let_go(owned))
+
+    async def _let_go(self, owned: OwnedSession) -> None:
+        session = owned.session
+        feed = FeedKey(session.tenant, "user", session.user_id)
+        person = self.people.find(feed)
+        if person is not None:
+            person.sessions.pop(owned, None)
+            await self.relay.release(feed)

@@ -1,0 +1,142 @@
+"""Sessions without a socket: a beat by HTTP, and the leave token of any session."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+from hereabouts.engine.identity import Identity
+from hereabouts.errors import Refusal
+from hereabouts.protocol import codes
+from hereabouts.protocol.codec import check_id
+from hereabouts.runtime.chain import Chain
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.link import OwnedSession
+from hereabouts.runtime.registry import Registry, leave_token
+from hereabouts.runtime.writer import Writer
+
+
+class HttpBeat(Struct):
+    """The body of `POST /v1/heartbeat`. `rooms` and `typing`, when present, are the exact set."""
+
+    session_id: str | None = None
+    resume: str | None = None
+    visible: bool | None = None
+    active: bool | None = None
+    rooms: list[str] | UnsetType = UNSET
+    typing: list[str] | UnsetType = UNSET
+    platform: str | None = None
+
+
+class HttpBeatAnswer(Struct):
+    """What a client needs for its next beat. `next_beat_seconds` is null where hidden sessions do not beat."""
+
+    session_id: str
+    resume: str
+    leave_token: str
+    lease_expires_at: int
+    next_beat_seconds: float | None
+    resumed: bool
+
+
+class HttpBeats:
+    """A beat never raises the incarnation and never takes a session from its socket."""
+
+    def __init__(self, context: Context, registry: Registry, entrance: Entrance, writer: Writer) -> None:
+        self._context = context
+        self._registry = registry
+        self._entrance = entrance
+        self._writer = writer
+
+    async def beat(self, identity: Identity, body: HttpBeat) -> HttpBeatAnswer:
+        """Renew the session that the secret names, or begin one; bring its rooms to what the body says."""
+        self._check(identity, body)
+        await self._entrance.check_revoked(identity)
+        owned = self._registry.by_resume(body.resume) if body.resume else None
+        if owned is not None and not _may_beat(owned, identity, body.session_id):
+            owned = None
+        resumed, resume = owned is not None, body.resume or ""
+        if owned is None:
+            visible, active = body.visible is not False, body.active is not False
+            owned, resume = self._entrance.open(
+                identity, Chain(self._context.failed), None, visible, active, body.platform
+            )
+            await self._entrance.settle_in(owned)
+        else:
+            effects = owned.session.beat(self._context.now(), body.visible, body.active)
+            self._writer.run(owned, effects + owned.session.identify(identity))
+        self._context.telemetry.http_beats += 1
+        found = owned
+        found.chain.add(lambda: self._bring(found, body))
+        await found.chain.settled()
+        return self._answer(found, resume, resumed)
+
+    def _check(self, identity: Identity, body: HttpBeat) -> None:
+        limits = self._context.limits
+        rooms = [] if body.rooms is UNSET else body.rooms
+        typing = [] if body.typing is UNSET else body.typing
+        for room in (*rooms, *typing):
+            check_id(room, "room", id_bytes=limits.id_bytes)
+        for room in rooms:
+            if not identity.grants.may("join", room):
+                raise Refusal("forbidden", f"the token does not grant joining {room!r}")
+        if len(set(rooms)) > limits.rooms_per_session:
+            text = f"a session joins at most {limits.rooms_per_session} rooms"
+            raise Refusal("limit_exceeded", text, limit="rooms_per_session")
+        if body.platform is not None:
+            check_id(body.platform, "platform", id_bytes=64)
+
+    async def _bring(self, owned: OwnedSession, body: HttpBeat) -> None:
+        """Join and leave rooms, start and stop typing, until they are what the body says."""
+        session, now = owned.session, self._context.now()
+        if not session.is_published:
+            return
+        if body.rooms is not UNSET:
+            for room in [room for room in session.rooms if room not in body.rooms]:
+                await self._writer.perform(owned, session.leave(room))
+            for room in dict.fromkeys(body.rooms):
+                if room not in session.rooms:
+                    grace_seconds = self._context.policy(session.tenant, session.identity.role, room).grace_seconds
+                    await self._writer.perform(owned, session.join(room, {}, grace_seconds, now))
+        if body.typing is not UNSET:
+            for room in set(session.typing) | set(body.typing):
+                if room in session.rooms:
+                    policy = self._context.policy(session.tenant, session.identity.role, room)
+                    on = room in body.typing
+                    await self._writer.perform(owned, session.set_typing(room, on, policy, now))
+
+    def _answer(self, owned: OwnedSession, resume: str, resumed: bool) -> HttpBeatAnswer:
+        session, policy, now = owned.session, owned.session.policy, self._context.now()
+        return HttpBeatAnswer(
+            session_id=session.session_id,
+            resume=resume,
+            leave_token=leave_token(session.session_id, resume, session.incarnation),
+            lease_expires_at=now.at + int((session.lapse_tick - now.tick) * 1000),
+            next_beat_seconds=policy.beat_visible_seconds if session.visible else policy.beat_hidden_seconds,
+            resumed=resumed,
+        )
+
+    def leave(self, token: str, after_seconds: float | None) -> bool:
+        """Hand in a leave token. A wrong one, or one of an earlier incarnation, does nothing; whether it was good."""
+        owned = self._registry.by_leave_token(token)
+        if owned is None:
+            return False
+        self._writer.run(owned, owned.session.beacon(self._context.now(), after_seconds))
+        self._context.file(owned)
+        return True
+
+    def leave_user(self, tenant: str, user_id: str, session_id: str | None) -> int:
+        """End a user's sessions, or one of them, on the user's own word; how many."""
+        ended = 0
+        for owned in self._registry.of_user(tenant, user_id):
+            if session_id is None or owned.session.session_id == session_id:
+                self._writer.run(owned, owned.session.end("leave", codes.ENDED, "the user left"))
+                ended += 1
+        return ended
+
+
+def _may_beat(owned: OwnedSession, identity: Identity, session_id: str | None) -> bool:
+    session = owned.session
+    if session.phase == "over" or (session.tenant, session.user_id) != (identity.tenant, identity.user_id):
+        return False
+    return session_id is None or session_id == session.session_id

@@ -1,0 +1,44 @@
+"""The one place that reads clocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from hereabouts.engine.records import Now
+
+
+class Clock:
+    """Gives `Now`.
+
+    Server time is the wall clock as it stood when the process started, carried on by the monotonic clock: a wall
+    clock that jumps changes nothing (rule 18). `tick` is the monotonic clock without the measured stalls of the event
+    loop, so that a stall moves every deadline (rule 5).
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self._ahead = wall() - monotonic()
+        self.stalled_seconds = 0.0
+
+    def now(self) -> Now:
+        """The moment, on both clocks."""
+        monotonic = self._monotonic()
+        return Now(monotonic - self.stalled_seconds, int((monotonic + self._ahead) * 1000))
+
+    def tick(self) -> float:
+        """Seconds on the clock of deadlines."""
+        return self._monotonic() - self.stalled_seconds
+
+    def wall(self) -> float:
+        """The host's wall clock in seconds; only for what the world dates, such as tokens."""
+        return self._wall()
+
+    def stall(self, seconds: float) -> None:
+        """The event loop stood still for so long: all deadlines move by it."""
+        self.stalled_seconds += seconds
+
+    def tick_of(self, at: int, now: Now) -> float:
+        """The tick at which server time will be `at`."""
+        return now.tick + (at - now.at) / 1000

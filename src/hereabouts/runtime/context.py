@@ -1,0 +1,76 @@
+"""What the runtime's parts share: values and the parts below, put together by `node.py`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from hereabouts.backends.base import Backend
+from hereabouts.engine.deadlines import Timed
+from hereabouts.engine.limits import Limits
+from hereabouts.engine.policy import NodeClocks, Policy, PolicyBook
+from hereabouts.engine.records import Now, Owner
+from hereabouts.fanout.outbox import Outbox
+from hereabouts.journal.base import Journal
+from hereabouts.runtime.clock import Clock
+from hereabouts.telemetry import Telemetry
+
+log = structlog.get_logger("hereabouts")
+
+
+@dataclass
+class Context:
+    """The surroundings of every decision on this node. Also the `Tools` of the fan-out."""
+
+    owner: Owner
+    clock: Clock
+    policies: PolicyBook
+    node_clocks: NodeClocks
+    limits: Limits
+    backend: Backend
+    journal: Journal
+    telemetry: Telemetry
+    outbox: Outbox
+    random_bytes: Callable[[int], bytes]
+    file: Callable[[Timed], None]
+    degraded_since_at: int | None = None
+    _epochs: int = field(default=0)
+
+    def now(self) -> Now:
+        """The moment."""
+        return self.clock.now()
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call once, after a while; 0 is before the event loop waits again."""
+        loop = asyncio.get_running_loop()
+        if seconds <= 0:
+            loop.call_soon(call)
+        else:
+            loop.call_later(seconds, call)
+
+    def new_epoch(self) -> str:
+        """A name for a stream's history that no other has, on this or any other life of a node."""
+        self._epochs += 1
+        return f"{self.owner.node}.{self.owner.incarnation}.{self._epochs}"
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether views may be stale."""
+        return self.degraded_since_at is not None
+
+    def failed(self, error: BaseException) -> None:
+        """Something of ours went wrong: it is counted and logged, and nobody else suffers from it."""
+        self.telemetry.faults += 1
+        log.error("fault", exc_info=error)
+
+    def delivered(self, frames: int, payload_bytes: int) -> None:
+        """So many frames of so many bytes went out."""
+        self.telemetry.deliveries += frames
+        self.telemetry.delivered_bytes += payload_bytes
+
+    def policy(self, tenant: str, role: str | None = None, room: str | None = None) -> Policy:
+        """The policy in force for a role, in a room."""
+        return self.policies.resolve(tenant=tenant, role=role, room=room)

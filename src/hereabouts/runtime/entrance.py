@@ -1,0 +1,161 @@
+"""How a session begins or goes on: hello, and the HTTP beat of a client without a socket."""
+
+from __future__ import annotations
+
+from hereabouts.engine.identity import Identity
+from hereabouts.engine.limits import Limits
+from hereabouts.engine.policy import Policy
+from hereabouts.engine.records import Declaration, Put
+from hereabouts.engine.session import Session
+from hereabouts.errors import Refusal
+from hereabouts.fanout.room import RoomFan
+from hereabouts.protocol.codec import check_id
+from hereabouts.protocol.messages import Hello, PolicyInfo, UserInfo, Welcome
+from hereabouts.runtime.chain import Chain
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.link import Link, OwnedSession
+from hereabouts.runtime.registry import Registry, hash_secret, leave_token
+from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.writer import Writer
+
+
+class Entrance:
+    """Lets sessions in: new ones, and those that come back."""
+
+    def __init__(self, context: Context, registry: Registry, relay: Relay, writer: Writer) -> None:
+        self._context = context
+        self._registry = registry
+        self._relay = relay
+        self._writer = writer
+
+    async def check_revoked(self, identity: Identity) -> None:
+        """Raise `unauthenticated` for a token that was revoked, itself or with its user."""
+        revoked = await self._context.journal.revoked(
+            identity.tenant, identity.user_id, identity.token_id, identity.issued_at
+        )
+        if revoked:
+            raise Refusal("unauthenticated", "this token was revoked")
+
+    async def enter(
+        self, link: Link, identity: Identity, hello: Hello, chain: Chain
+    ) -> tuple[OwnedSession, Welcome, list[RoomFan]]:
+        """The session of a hello, the welcome, and the rooms it is still a member of."""
+        if hello.platform is not None:
+            check_id(hello.platform, "platform", id_bytes=64)
+        found = self._resumable(hello.resume, identity)
+        if found is not None and hello.resume is not None:
+            effects = found.session.resume(self._context.now(), identity, link, hello.visible, hello.active)
+            self._writer.run(found, effects)
+            found.link = link
+            self._context.file(found)
+            rooms = [await self._relay.room(found.session.room_feed(room)) for room in found.session.rooms]
+            return found, self._welcome(found, True, hello.resume), rooms
+        owned, resume = self.open(identity, chain, link, hello.visible, hello.active, hello.platform)
+        await self.settle_in(owned)
+        return owned, self._welcome(owned, False, resume), []
+
+    def _resumable(self, secret: str | None, identity: Identity) -> OwnedSession | None:
+        found = self._registry.by_resume(secret) if secret else None
+        if found is None or found.session.phase == "over":
+            return None
+        is_own = (found.session.tenant, found.session.user_id) == (identity.tenant, identity.user_id)
+        return found if is_own else None
+
+    def open(
+        self, identity: Identity, chain: Chain, link: Link | None, visible: bool, active: bool, platform: str | None
+    ) -> tuple[OwnedSession, str]:
+        """Mint a session, and the secret to resume it with. Raises `limit_exceeded` over `sessions_per_user`."""
+        limits = self._context.limits
+        if len(self._registry.of_user(identity.tenant, identity.user_id)) >= limits.sessions_per_user:
+            text = f"a user has at most {limits.sessions_per_user} sessions"
+            raise Refusal("limit_exceeded", text, limit="sessions_per_user")
+        session_id = self._context.random_bytes(12).hex()
+        resume = f"{session_id}.{self._context.random_bytes(16).hex()}"
+        policy = self._context.policies.resolve(tenant=identity.tenant, role=identity.role, platform=platform)
+        session = Session(
+            session_id,
+            identity,
+            self._context.owner,
+            policy,
+            self._context.now(),
+            resume_hash=hash_secret(resume),
+            leave_hash=hash_secret(leave_token(session_id, resume, 1)),
+            connection=link,
+            visible=visible,
+            active=active,
+            platform=platform,
+        )
+        owned = OwnedSession(session, chain, limits)
+        self._registry.add(owned)
+        self._context.file(owned)
+        return owned, resume
+
+    async def settle_in(self, owned: OwnedSession) -> None:
+        """Let the user's feed know of a new session, and what the user had declared before."""
+        session = owned.session
+        feed = session.user_feed()
+        person = await self._relay.person(feed)
+        person.sessions[owned] = None
+        if person.declaration is None:
+            await self._recall_declaration(session)
+        await self._writer.perform(owned, session.begin())
+        session.outcome, session.outcome_seq = person.outcome, person.seq
+
+    async def _recall_declaration(self, session: Session) -> None:
+        now = self._context.now()
+        declared = await self._context.journal.declared(session.tenant, session.user_id)
+        if declared is None or (declared.until_at is not None and declared.until_at <= now.at):
+            return
+        if declared.status == "available" and not (declared.text or declared.emoji):
+            return
+        seen = (await self._context.journal.last_seen(session.tenant, [session.user_id])).get(session.user_id)
+        record = Declaration(
+            session_id=session.session_id,
+            user_id=session.user_id,
+            incarnation=declared.at,
+            owner=session.owner,
+            status=declared.status,
+            at=declared.at,
+            text=declared.text,
+            emoji=declared.emoji,
+            until_at=declared.until_at,
+            public_seen_at=seen.public_seen_at if seen is not None else None,
+            public_active_at=seen.public_active_at if seen is not None else None,
+        )
+        await self._context.backend.commit(session.user_feed(), Put(record))
+
+    def _welcome(self, owned: OwnedSession, resumed: bool, resume: str) -> Welcome:
+        session, identity = owned.session, owned.session.identity
+        token = leave_token(session.session_id, resume, session.incarnation)
+        session.leave_hash = hash_secret(token)
+        return Welcome(
+            session_id=session.session_id,
+            incarnation=session.incarnation,
+            resumed=resumed,
+            resume=resume,
+            leave_token=token,
+            user=UserInfo(identity.user_id, identity.name, identity.role),
+            tenant=identity.tenant,
+            server_time_at=self._context.now().at,
+            policy=policy_info(session.policy),
+            limits=limits_info(self._context.limits),
+            rooms=list(session.rooms),
+        )
+
+
+def policy_info(policy: Policy) -> PolicyInfo:
+    """The clocks that a client is told."""
+    return PolicyInfo(
+        beat_visible_seconds=policy.beat_visible_seconds,
+        beat_hidden_seconds=policy.beat_hidden_seconds,
+        lease_visible_seconds=policy.lease_visible_seconds,
+        lease_hidden_seconds=policy.lease_hidden_seconds,
+        grace_seconds=policy.grace_seconds,
+        idle_after_seconds=policy.idle_after_seconds,
+        typing_refresh_seconds=policy.typing_refresh_seconds,
+    )
+
+
+def limits_info(limits: Limits) -> dict[str, float]:
+    """The limits that a client is told."""
+    return {name: getattr(limits, name) for name in limits.__struct_fields__}

@@ -1,0 +1,106 @@
+"""Between the store's feeds and this node's fan-out: follows what is looked at, and hands each step on."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hereabouts.engine.records import Entry, FeedKey, FeedSnapshot
+from hereabouts.engine.status import Outcome
+from hereabouts.fanout.room import RoomFan
+from hereabouts.fanout.viewer import Viewing
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.people import People, Person
+
+
+class Relay:
+    """The `Follower` of every feed that this node follows."""
+
+    def __init__(self, context: Context, people: People) -> None:
+        self._context = context
+        self._people = people
+        self._opening: dict[FeedKey, asyncio.Lock] = {}
+        self.rooms: dict[FeedKey, RoomFan] = {}
+
+    # What the store tells
+
+    def entry(self, feed: FeedKey, entry: Entry) -> None:
+        """See `Follower.entry`."""
+        if feed.kind == "user":
+            self._people.entry(feed, entry)
+        elif (fan := self.rooms.get(feed)) is not None:
+            fan.entry(entry)
+
+    def gap(self, feed: FeedKey, snapshot: FeedSnapshot) -> None:
+        """See `Follower.gap`."""
+        if feed.kind == "user":
+            self._people.replace(feed, snapshot)
+        elif (fan := self.rooms.get(feed)) is not None:
+            fan.replace(snapshot)
+
+    def signal(self, feed: FeedKey, user_id: str, on: bool) -> None:
+        """See `Follower.signal`."""
+        if (fan := self.rooms.get(feed)) is not None:
+            fan.signal(user_id, on)
+
+    # What is looked at
+
+    async def room(self, feed: FeedKey) -> RoomFan:
+        """The fan-out of a room, followed from now on. Give it back with `release` when nobody looks."""
+        fan = self.rooms.get(feed)
+        if fan is not None:
+            return fan
+        async with self._opening.setdefault(feed, asyncio.Lock()):
+            fan = self.rooms.get(feed)
+            if fan is None:
+                snapshot = await self._context.backend.follow(feed, self)
+                policy = self._context.policy(feed.tenant, room=feed.name)
+                fan = self.rooms[feed] = RoomFan(feed, policy, snapshot, self._context)
+        self._opening.pop(feed, None)
+        return fan
+
+    async def person(self, feed: FeedKey) -> Person:
+        """A user, followed from now on. Give it back with `release` when nobody needs it."""
+        person = self._people.find(feed)
+        if person is not None:
+            return person
+        async with self._opening.setdefault(feed, asyncio.Lock()):
+            person = self._people.find(feed)
+            if person is None:
+                person = self._people.admit(feed, await self._context.backend.follow(feed, self))
+                if not person.records:
+                    await self._recall(person)
+        self._opening.pop(feed, None)
+        return person
+
+    async def _recall(self, person: Person) -> None:
+        """Somebody who is not here: when they were is in the journal."""
+        feed = person.feed
+        seen = (await self._context.journal.last_seen(feed.tenant, [feed.name])).get(feed.name)
+        if seen is not None and not person.records:
+            person.card.outcome = Outcome(
+                "offline", last_seen_at=seen.public_seen_at, last_active_at=seen.public_active_at
+            )
+
+    async def release(self, feed: FeedKey) -> None:
+        """Follow the feed no more, if nobody here needs it."""
+        if feed.kind == "user":
+            person = self._people.find(feed)
+            if person is not None and not person.is_needed:
+                self._people.dismiss(feed)
+                await self._context.backend.unfollow(feed, self)
+            return
+        fan = self.rooms.get(feed)
+        if fan is not None and fan.viewers == 0:
+            del self.rooms[feed]
+            await self._context.backend.unfollow(feed, self)
+
+    def catch_up(self, viewing: Viewing, tenant: str) -> None:
+        """A viewer's connection drained."""
+        fan = self.rooms.get(FeedKey(tenant, "room", viewing.room))
+        if fan is not None:
+            fan.catch_up(viewing)
+
+    def refresh_all(self) -> None:
+        """Send every viewer everything, after an outage."""
+        for fan in self.rooms.values():
+            fan.refresh_all()

@@ -1,0 +1,155 @@
+"""Carries out what was decided: commits, signals, closings. From what a commit returns come journal and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
+from hereabouts.engine.records import (
+    DECLARATION,
+    Change,
+    Commit,
+    Declaration,
+    FeedKey,
+    Presence,
+    Put,
+    Records,
+    Remove,
+)
+from hereabouts.engine.status import fold
+from hereabouts.fanout.outbox import Connection
+from hereabouts.journal.base import LastSeen, SessionClosed, SessionOpened, Transition
+from hereabouts.protocol.codes import CloseCode
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.link import Link, OwnedSession
+
+
+class Writer:
+    """Runs effects. Writes and signals go in the session's order; closings are done at once."""
+
+    def __init__(
+        self,
+        context: Context,
+        part: Callable[[Link, CloseCode, str], None],
+        over: Callable[[OwnedSession], None],
+    ) -> None:
+        self._context = context
+        self._part = part
+        self._over = over
+
+    def run(self, owned: OwnedSession, effects: Effects) -> None:
+        """Carry out effects, behind whatever the session already asked for."""
+        for effect in effects:
+            if isinstance(effect, Write | Signal):
+                owned.chain.add(lambda effect=effect: self._store(owned, effect))  # type: ignore[misc]
+            else:
+                self._act(owned, effect)
+        if effects:
+            self._context.file(owned)
+
+    async def perform(self, owned: OwnedSession, effects: Effects) -> None:
+        """Carry out effects now; for a step of the session's own chain."""
+        for effect in effects:
+            if isinstance(effect, Write | Signal):
+                await self._store(owned, effect)
+            else:
+                self._act(owned, effect)
+        self._context.file(owned)
+
+    def _act(self, owned: OwnedSession, effect: Effect) -> None:
+        if isinstance(effect, Part):
+            if isinstance(effect.connection, Link):
+                self._part(effect.connection, effect.code, effect.reason)
+        elif isinstance(effect, Over):
+            self._note_over(owned, effect.cause)
+            self._over(owned)
+
+    async def _store(self, owned: OwnedSession, effect: Write | Signal) -> None:
+        if isinstance(effect, Signal):
+            await self._context.backend.signal(effect.feed, effect.user_id, effect.on)
+            return
+        commit = await self._context.backend.commit(effect.feed, effect.change)
+        if commit.applied:
+            await self._committed(owned, effect.feed, effect.change, commit)
+
+    async def _committed(self, owned: OwnedSession, feed: FeedKey, change: Change, commit: Commit) -> None:
+        if feed.kind == "room":
+            self._count(change, commit)
+            return
+        self._note_transition(owned, feed, change, commit)
+        if isinstance(change, Remove) and commit.others and all(isinstance(o, Declaration) for o in commit.others):
+            # Nobody is left to judge when it runs out; the journal keeps it for the user's next session.
+            left = commit.others[0]
+            remove = Remove(DECLARATION, left.user_id, left.incarnation, left.owner, change.cause)
+            await self._context.backend.commit(feed, remove)
+
+    def _count(self, change: Change, commit: Commit) -> None:
+        if commit.others:
+            return
+        if isinstance(change, Remove):
+            self._context.telemetry.left(change.cause)
+        elif commit.before is None:
+            self._context.telemetry.joins += 1
+
+    # The record
+
+    def _note_transition(self, owned: OwnedSession, feed: FeedKey, change: Change, commit: Commit) -> None:
+        standing = list(commit.others)
+        before = fold([*standing, *_some(commit.before)])
+        after = fold([*standing, change.record] if isinstance(change, Put) else standing)
+        session, now = owned.session, self._context.now()
+        if session.policy.durability == "none":
+            return
+        rows: list[object] = []
+        if isinstance(change, Put) and isinstance(change.record, Presence) and commit.before is None:
+            rows.append(
+                SessionOpened(
+                    feed.tenant,
+                    session.session_id,
+                    feed.name,
+                    self._context.owner.node,
+                    session.platform,
+                    session.opened_at,
+                )
+            )
+        if before.status != after.status:
+            cause = change.cause if isinstance(change, Remove) else None
+            rows.append(Transition(feed.tenant, feed.name, before.status, after.status, cause, now.at))
+            hides = after.is_invisible or before.is_invisible
+            rows.append(
+                LastSeen(
+                    feed.tenant,
+                    feed.name,
+                    session.last_seen_at,
+                    session.last_active_at,
+                    (after if after.is_invisible else before).last_seen_at if hides else session.last_seen_at,
+                    (after if after.is_invisible else before).last_active_at if hides else session.last_active_at,
+                )
+            )
+        elif isinstance(change, Remove) and not after.sessions:
+            public = before
+            rows.append(
+                LastSeen(
+                    feed.tenant, feed.name, session.last_seen_at, session.last_active_at,
+                    public.last_seen_at, public.last_active_at,
+                )
+            )  # fmt: skip
+        if rows:
+            self._context.journal.record(rows)  # type: ignore[arg-type]
+
+    def _note_over(self, owned: OwnedSession, cause: str) -> None:
+        session = owned.session
+        if session.policy.durability == "none":
+            return
+        self._context.journal.record(
+            [SessionClosed(session.tenant, session.session_id, self._context.now().at, cause, session.last_seen_at)]
+        )
+
+
+def _some(record: Records | None) -> list[Records]:
+    return [] if record is None else [record]
+
+
+def close(connection: Connection, code: CloseCode, reason: str) -> None:
+    """Close a connection with one of our codes."""
+    connection.close(code.number, reason)
