@@ -70,11 +70,11 @@ def check_config(config: AuthConfig) -> None:
 
 def check_secret(key: str, secret: str) -> None:
     """Raise `ConfigError` unless `secret` may be an HMAC key (RFC 8725, sections 2.2 and 3.5)."""
+    if "-----BEGIN" in secret:
+        raise ConfigError(f"{key} is a PEM key; HS256 needs random text. Public keys belong in auth.jwks_file")
     size = len(secret.encode("utf-8", "surrogatepass"))
     if size < SECRET_BYTES:
         raise ConfigError(f"{key} is {size} bytes; HS256 needs at least {SECRET_BYTES} random ones")
-    if "-----BEGIN" in secret:
-        raise ConfigError(f"{key} is a PEM key; HS256 needs random text. Public keys belong in auth.jwks_file")
 
 
 def check_url(url: str) -> None:

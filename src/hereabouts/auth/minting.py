@@ -72,9 +72,11 @@ class Minter:
         now = int(self._wall())
         if not 1 <= request.expires_in_seconds <= LONGEST_SECONDS:
             raise Refusal("bad_request", f"expires_in_seconds must be between 1 and {LONGEST_SECONDS}")
-        payload = msgspec.json.encode(self._claims(request, now))
         try:
+            payload = msgspec.json.encode(self._claims(request, now))
             read_identity(payload, self._rules, now)
+        except (TypeError, UnicodeEncodeError, OverflowError, RecursionError) as error:
+            raise Refusal("bad_request", f"the request cannot be written as JSON: {error}") from None
         except Refusal as refusal:
             raise Refusal("bad_request", refusal.message, limit=refusal.limit) from None
         header: dict[str, Any] = {"alg": self._signing.algorithm, "typ": "JWT"}
