@@ -161,7 +161,8 @@ class PolicyBook:
 
     def __init__(self, layers: Mapping[str, Any] | None = None) -> None:
         self.layers = tuple(_layers(layers or {}))
-        self._resolved: dict[tuple[str, str | None, str | None, str | None], Policy] = {}
+        self._resolved: dict[tuple[str | None, str | None, str | None, str | None], Policy] = {}
+        self._named = {kind: frozenset(layer.name for layer in self.layers if layer.kind == kind) for kind in _ORDER}
         node = self._values("node", None, None, None, None)
         self.node: NodeClocks = _convert(node, NodeClocks)
 
@@ -170,11 +171,16 @@ class PolicyBook:
     ) -> Policy:
         """The policy for this role of this tenant on this platform, in this room (by its kind)."""
         kind = room.partition(":")[0] if room is not None else None
-        key = (tenant, role, kind, platform)
+        # What no layer names is all the same, so that the cache is as small as the configuration.
+        named = self._named
+        key = (
+            tenant if tenant in named["tenant"] else None,
+            role if role in named["role"] else None,
+            kind if kind in named["room"] else None,
+            platform if platform in named["platform"] else None,
+        )
         known = self._resolved.get(key)
         if known is None:
-            if len(self._resolved) > 4_096:
-                self._resolved.clear()
             known = self._resolved[key] = _convert(self._values("policy", *key), Policy)
         return known
 

@@ -18,7 +18,7 @@ from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey, Membership, Now, Owner, Presence, Put, Remove, Value
 from hereabouts.engine.roster import patch_state
 from hereabouts.engine.status import OFFLINE, Outcome
-from hereabouts.protocol.codes import ENDED, KEEPS_LEASE, SESSION_EXPIRED, SUPERSEDED, Cause, CloseCode
+from hereabouts.protocol.codes import DRAIN, ENDED, KEEPS_LEASE, SESSION_EXPIRED, SUPERSEDED, Cause, CloseCode
 
 Phase = Literal["live", "lost", "leaving", "parked", "over"]
 Event = Literal["frame", "close", "lapse", "beacon", "resume", "publish", "forget", "end"]
@@ -225,8 +225,8 @@ class Session:
     # Signs of life
 
     def begin(self) -> Effects:
-        """The session exists: let its user's feed know."""
-        return self._list_presence()
+        """The session exists: let its user's feed know, and the rooms that it brought along."""
+        return self._list_presence() + self._list_rooms()
 
     def touch(self, now: Now) -> Effects:
         """An application frame came, the only proof of life (rule 4). What had been published as gone comes back."""
@@ -352,14 +352,18 @@ class Session:
             return NOTHING
         self.connection = None
         if self.phase == "live" and code in KEEPS_LEASE:
-            if code == 4200:
-                self._cause = "drained"
+            if code == DRAIN.number:
+                self.drain()
             return NOTHING
         if self.phase == "live":
             self._lose(now.tick, "closed", "close")
         elif self.phase == "lost":
             self._lost_tick = min(self._lost_tick, now.tick)
         return NOTHING
+
+    def drain(self) -> None:
+        """Its node sends it elsewhere: if it is lost before it is heard of again, that is why."""
+        self._cause = "drained"
 
     def beacon(self, now: Now, after_seconds: float | None) -> Effects:
         """The leave token was handed in: the session leaves now, or after a while unless it is heard of before."""

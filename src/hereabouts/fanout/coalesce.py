@@ -36,11 +36,13 @@ class ChangeLog:
     __slots__ = ("_floor", "_steps")
 
     def __init__(self, seq: int = 0) -> None:
-        self._steps: deque[Step] = deque()
+        self._steps: deque[Step] | None = None
         self._floor = seq
 
     def note(self, step: Step) -> None:
         """Remember a step; the oldest are forgotten."""
+        if self._steps is None:
+            self._steps = deque()
         self._steps.append(step)
         while len(self._steps) > LOG_STEPS:
             self._floor = self._steps.popleft().seq
@@ -51,13 +53,13 @@ class ChangeLog:
 
     def clear(self, seq: int) -> None:
         """Forget everything up to `seq`."""
-        self._steps.clear()
+        self._steps = None
         self._floor = seq
 
     def since(self, seq: int) -> dict[str, Step]:
         """Each user that changed after `seq`: whether it was shown then is the first step's, the cause the last's."""
         changed: dict[str, Step] = {}
-        for step in reversed(self._steps):
+        for step in reversed(self._steps or ()):
             if step.seq <= seq:
                 break
             later = changed.get(step.user_id)

@@ -96,3 +96,19 @@ class Journal(ABC):
     @abstractmethod
     async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
         """Whether a token was revoked."""
+
+    @abstractmethod
+    async def hand_over(self, payloads: Sequence[bytes], at: int, valid_until_at: int) -> None:
+        """Keep live sessions for the next process."""
+
+    @abstractmethod
+    async def take_over(self, at: int) -> list[bytes]:
+        """Read and delete what was kept; what is no longer valid is dropped."""
+
+    @abstractmethod
+    async def alive(self, node: str, at: int) -> None:
+        """Note that a node is alive."""
+
+    @abstractmethod
+    async def recover(self, node: str, at: int) -> int:
+        """End the sessions that a crash left open; how many."""

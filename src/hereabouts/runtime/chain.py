@@ -19,15 +19,17 @@ class Chain:
     __slots__ = ("_failed", "_steps", "_task")
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
-        self._steps: deque[Step] = deque()
+        self._steps: deque[Step] | None = None
         self._task: asyncio.Task[None] | None = None
         self._failed = failed
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._steps) if self._steps is not None else 0
 
     def add(self, step: Step) -> None:
         """Run this after everything asked for before."""
+        if self._steps is None:
+            self._steps = deque()
         self._steps.append(step)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -46,4 +48,5 @@ class Chain:
                 except Exception as error:  # a fault of one step must not stop the removals behind it
                     self._failed(error)
         finally:
-            self._task = None
+            # An empty deque is most of a kilobyte, and most sessions have nothing to do most of the time.
+            self._task = self._steps = None

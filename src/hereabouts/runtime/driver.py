@@ -19,7 +19,7 @@ from hereabouts.fanout.viewer import Viewer
 from hereabouts.protocol import codes
 from hereabouts.protocol.codec import decode, request_id
 from hereabouts.protocol.codes import CloseCode
-from hereabouts.protocol.messages import Beat, Bye, Ended, Error, Hello, Join, Ok, Refresh, Sync, Watch
+from hereabouts.protocol.messages import Beat, Bye, Degraded, Ended, Error, Hello, Join, Ok, Refresh, Sync, Watch
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
@@ -274,6 +274,8 @@ class Driver:
             link.token = None
             self._accept(link, identity)
             link.connection.send(pack(welcome))
+            if self._context.degraded_since_at is not None:
+                link.connection.send(pack(Degraded(self._context.degraded_since_at)))
             for fan in rooms:
                 seen = message.seen.get(fan.feed.name)
                 self._looking.become_member(viewer, fan, seen)

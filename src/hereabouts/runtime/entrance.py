@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hereabouts.engine.effects import Write
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import Policy
@@ -14,6 +15,7 @@ from hereabouts.protocol.messages import Hello, PolicyInfo, UserInfo, Welcome
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import Link, OwnedSession
+from hereabouts.runtime.people import Person
 from hereabouts.runtime.registry import Registry, hash_secret, leave_token
 from hereabouts.runtime.relay import Relay
 from hereabouts.runtime.writer import Writer
@@ -92,14 +94,28 @@ class Entrance:
 
     async def settle_in(self, owned: OwnedSession) -> None:
         """Let the user's feed know of a new session, and what the user had declared before."""
+        person = await self._settle(owned)
+        await self._writer.perform(owned, owned.session.begin())
+        owned.session.outcome, owned.session.outcome_seq = person.outcome, person.seq
+
+    async def bring_back(self, session: Session) -> None:
+        """Let a session that the earlier process handed over stand where it stood."""
+        owned = OwnedSession(session, Chain(self._context.failed), self._context.limits)
+        self._registry.add(owned)
+        person = await self._settle(owned)
+        presence = Write(session.user_feed(), Put(session.presence()))
+        await self._writer.restore([presence])
+        session.outcome, session.outcome_seq = person.outcome, person.seq
+        await self._writer.restore(session.begin())
+        self._context.file(owned)
+
+    async def _settle(self, owned: OwnedSession) -> Person:
         session = owned.session
-        feed = session.user_feed()
-        person = await self._relay.person(feed)
+        person = await self._relay.person(session.user_feed())
         person.sessions[owned] = None
         if person.declaration is None:
             await self._recall_declaration(session)
-        await self._writer.perform(owned, session.begin())
-        session.outcome, session.outcome_seq = person.outcome, person.seq
+        return person
 
     async def _recall_declaration(self, session: Session) -> None:
         now = self._context.now()

@@ -47,6 +47,12 @@ class Writer:
         if effects:
             self._context.file(owned)
 
+    async def restore(self, effects: Effects) -> None:
+        """Let stand what stood before the process was restarted: nothing of it is news for the journal."""
+        for effect in effects:
+            if isinstance(effect, Write):
+                await self._context.backend.commit(effect.feed, effect.change)
+
     async def perform(self, owned: OwnedSession, effects: Effects) -> None:
         """Carry out effects now; for a step of the session's own chain."""
         for effect in effects:

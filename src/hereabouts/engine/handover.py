@@ -1,0 +1,91 @@
+"""A session as it is handed to the next process: everything that makes it the same session afterwards.
+
+Source: `spec/semantics.md`, rule 15. Deadlines are not carried: they start anew when the next process is ready.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from hereabouts.engine.identity import Identity
+from hereabouts.engine.policy import Policy
+from hereabouts.engine.records import Now, Owner, Value
+from hereabouts.engine.session import Joined, Session
+
+
+class HandedRoom(Struct, frozen=True):
+    """A membership on its way to the next process."""
+
+    joined_at: int
+    state: dict[str, Value]
+    grace_seconds: float
+
+
+class HandedSession(Struct, frozen=True):
+    """A session on its way to the next process."""
+
+    session_id: str
+    identity: Identity
+    incarnation: int
+    resume_hash: bytes
+    leave_hash: bytes
+    visible: bool
+    active: bool
+    opened_at: int
+    last_seen_at: int
+    last_active_at: int | None
+    platform: str | None
+    rooms: dict[str, HandedRoom]
+
+
+def hand_over(session: Session) -> bytes:
+    """The session, encoded."""
+    return msgspec.json.encode(
+        HandedSession(
+            session_id=session.session_id,
+            identity=session.identity,
+            incarnation=session.incarnation,
+            resume_hash=session.resume_hash,
+            leave_hash=session.leave_hash,
+            visible=session.visible,
+            active=session.active,
+            opened_at=session.opened_at,
+            last_seen_at=session.last_seen_at,
+            last_active_at=session.last_active_at,
+            platform=session.platform,
+            rooms={
+                room: HandedRoom(joined.joined_at, joined.state, joined.grace_seconds)
+                for room, joined in session.rooms.items()
+            },
+        )
+    )
+
+
+def read(payload: bytes) -> HandedSession:
+    """What the earlier process wrote. Raises `msgspec.DecodeError` for what is not such a session."""
+    return msgspec.json.decode(payload, type=HandedSession)
+
+
+def take_over(handed: HandedSession, owner: Owner, policy: Policy, now: Now) -> Session:
+    """The same session on this process: live, without a connection, its lease beginning now."""
+    session = Session(
+        handed.session_id,
+        handed.identity,
+        owner,
+        policy,
+        now,
+        resume_hash=handed.resume_hash,
+        leave_hash=handed.leave_hash,
+        visible=handed.visible,
+        active=handed.active,
+        platform=handed.platform,
+    )
+    session.incarnation = handed.incarnation
+    session.opened_at = handed.opened_at
+    session.last_seen_at = handed.last_seen_at
+    session.last_active_at = handed.last_active_at
+    for room, place in handed.rooms.items():
+        session.rooms[room] = Joined(place.joined_at, place.state, place.grace_seconds)
+    session.drain()
+    return session
