@@ -64,7 +64,6 @@ class RoomFan:
         self.window_seconds = policy.fanout_window_seconds
         self._tools = tools
         self._epoch = tools.new_epoch()
-        self._changed: dict[str, str | None] = {}
         self._own: dict[str, dict[Viewing, None]] = {}
         self._churn = 0
         self._typing_version = 0
@@ -92,7 +91,8 @@ class RoomFan:
             return
         if (change.before is None) != (change.after is None):
             self._churn += 1
-        self._changed[change.user_id] = change.cause
+        for stream in self.streams.values():
+            stream.pending[change.user_id] = change.cause
         if change.after is None and self.typing.pop(change.user_id, None) is not None:
             self._typing_version += 1
         for viewing in self._own.get(change.user_id, ()):
@@ -140,7 +140,7 @@ class RoomFan:
         if stream is None:
             stream = self._open(audience)
         else:
-            stream.advance(self._changed)
+            stream.advance()
         viewing.stream = stream
         viewing.own_changed = False
         stream.viewings[viewing] = None
@@ -202,8 +202,7 @@ class RoomFan:
     def refresh_all(self) -> None:
         """Send everybody everything, after an outage."""
         for stream in self.streams.values():
-            stream.advance(self._changed)
-        self._changed.clear()
+            stream.advance()
         for stream in self.streams.values():
             for viewing in tuple(stream.viewings):
                 self.send_whole(viewing)
@@ -223,9 +222,8 @@ class RoomFan:
         self._flushed_tick = tick
         self.window_seconds = window_seconds(self.policy, self.viewers, self._churn)
         self._churn = 0
-        changed, self._changed = self._changed, {}
         for stream in self.streams.values():
-            stream.advance(changed)
+            stream.advance()
         self._judge_size(tick)
         for stream in self.streams.values():
             shared: dict[int, Packet] = {}

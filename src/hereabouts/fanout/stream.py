@@ -30,6 +30,7 @@ class Stream:
         self.viewings: dict[Viewing, None] = {}
         self.is_summary = False
         self.shown_bytes = 0
+        self.pending: dict[str, str | None] = {}
         self._shown: dict[str, bytes] = {}
         self._count = self._shown_count()
         self._sessions = roster.sessions
@@ -51,9 +52,10 @@ class Stream:
 
     # What changes
 
-    def advance(self, changed: dict[str, str | None]) -> bool:
-        """Take the changes of these users (with causes) into the projection; whether it stepped."""
+    def advance(self) -> bool:
+        """Take what is `pending` (users that changed, with causes) into the projection; whether it stepped."""
         steps: list[tuple[str, bool, str | None]] = []
+        changed, self.pending = self.pending, {}
         if self.audience.sees_members and not self.is_summary:
             for user_id, cause in changed.items():
                 was = self._shown.get(user_id)
@@ -72,6 +74,7 @@ class Stream:
     def summarise(self, is_summary: bool) -> None:
         """Change between showing members and counting them; every viewer starts anew."""
         self.is_summary = is_summary
+        self.pending.clear()
         self._shown.clear()
         self.shown_bytes = 0
         if not is_summary and self.audience.sees_members:

@@ -134,10 +134,10 @@ class UserInfo(Struct, frozen=True, omit_defaults=True):
 
 
 class PolicyInfo(Struct, frozen=True):
-    """The clocks in force for this session, in seconds. `beat_hidden_seconds` is null where hidden tabs pause."""
+    """The clocks in force for this session, in seconds. `idle_after_seconds` is null where nobody becomes idle."""
 
     beat_visible_seconds: float
-    beat_hidden_seconds: float | None
+    beat_hidden_seconds: float
     lease_visible_seconds: float
     lease_hidden_seconds: float
     grace_seconds: float

@@ -237,7 +237,9 @@ class Driver:
         if (identity.tenant, identity.user_id) != (session.tenant, session.user_id):
             self.end(owned, "revoked", codes.REVOKED, "the new token is another user's")
             return
-        await self._entrance.check_revoked(identity)
+        if await self._entrance.is_revoked(identity):
+            self.end(owned, "revoked", codes.REVOKED, "the new token was revoked")
+            return
         self._accept(link, identity)
         viewer.identity = identity
         await self._writer.perform(owned, session.identify(identity))
@@ -266,6 +268,7 @@ class Driver:
                 # It closed while this was decided: the session is lost at once, and nobody looks (rule 3).
                 self._writer.run(owned, owned.session.close(self._context.now(), link, codes.GOING_AWAY.number))
                 self._context.file(owned)
+                await self._looking.release(rooms)
                 return
             link.owned, link.viewer = owned, viewer
             owned.link = link

@@ -30,12 +30,15 @@ class Entrance:
         self._relay = relay
         self._writer = writer
 
-    async def check_revoked(self, identity: Identity) -> None:
-        """Raise `unauthenticated` for a token that was revoked, itself or with its user."""
-        revoked = await self._context.journal.revoked(
+    async def is_revoked(self, identity: Identity) -> bool:
+        """Whether the token was revoked, itself or with its user."""
+        return await self._context.journal.revoked(
             identity.tenant, identity.user_id, identity.token_id, identity.issued_at
         )
-        if revoked:
+
+    async def check_revoked(self, identity: Identity) -> None:
+        """Raise `unauthenticated` for a token that was revoked."""
+        if await self.is_revoked(identity):
             raise Refusal("unauthenticated", "this token was revoked")
 
     async def enter(
@@ -159,11 +162,18 @@ class Entrance:
         )
 
 
+PAUSED_BEATS_PER_LEASE = 3
+"""Hidden sessions that pause do so without a socket; one with a socket beats so many times in its hidden lease."""
+
+
 def policy_info(policy: Policy) -> PolicyInfo:
-    """The clocks that a client is told."""
+    """The clocks that a client with a socket is told."""
+    beat_hidden_seconds = policy.beat_hidden_seconds
+    if beat_hidden_seconds is None:
+        beat_hidden_seconds = policy.lease_hidden_seconds / PAUSED_BEATS_PER_LEASE
     return PolicyInfo(
         beat_visible_seconds=policy.beat_visible_seconds,
-        beat_hidden_seconds=policy.beat_hidden_seconds,
+        beat_hidden_seconds=beat_hidden_seconds,
         lease_visible_seconds=policy.lease_visible_seconds,
         lease_hidden_seconds=policy.lease_hidden_seconds,
         grace_seconds=policy.grace_seconds,

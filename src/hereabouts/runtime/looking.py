@@ -177,6 +177,11 @@ class Looking:
         viewer.viewings.clear()
         await self.unwatch(viewer, [], list(viewer.cards))
 
+    async def release(self, fans: list[RoomFan]) -> None:
+        """Nobody came to look at these after all."""
+        for fan in fans:
+            await self._relay.release(fan.feed)
+
     def catch_up(self, viewer: Viewer) -> None:
         """The viewer's connection drained: each stream that moved gives one frame."""
         for viewing in tuple(viewer.viewings.values()):

@@ -27,7 +27,7 @@ function beat() {
   clearTimeout(answerTimer);
   answerTimer = setTimeout(() => socket.close(), 5000);
   const { beat_visible_seconds, beat_hidden_seconds } = welcome.policy;
-  const seconds = document.hidden ? beat_hidden_seconds ?? beat_visible_seconds : beat_visible_seconds;
+  const seconds = document.hidden ? beat_hidden_seconds : beat_visible_seconds;
   clearTimeout(beatTimer);
   beatTimer = setTimeout(beat, seconds * 1000);
 }
