@@ -30,7 +30,8 @@ from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relay import Relay
 from hereabouts.runtime.timers import Timers
 from hereabouts.runtime.writer import Writer
-from hereabouts.telemetry import Telemetry
+from hereabouts.telemetry import Reading, Telemetry
+from hereabouts.version import __version__
 
 
 class Node:
@@ -85,8 +86,10 @@ class Node:
             self.entrance,
         )
 
+        self.is_open = False
+
     async def open(self) -> None:
-        """Make every part ready, lowest first."""
+        """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""
         await self.context.journal.open()
         await self.context.backend.open()
         await self.verifier.open()
@@ -94,10 +97,33 @@ class Node:
 
     async def close(self) -> None:
         """Let go of every part, highest first."""
+        self.is_open = False
         self.timers.stop()
         await self.verifier.close()
         await self.context.backend.close()
         await self.context.journal.close()
+
+    def readings(self) -> dict[str, Reading]:
+        """Every metric of `telemetry.MEASURES` at this moment."""
+        context, journal = self.context, self.context.journal.health()
+        return {
+            **context.telemetry.readings(),
+            "journal_rows_total": self.context.journal.counts,
+            "journal_lost_rows_total": journal.lost_rows,
+            "journal_queued_rows": journal.queued_rows,
+            "journal_failing": float(not journal.is_writable),
+            "connections": len(self.driver.links),
+            "sessions": len(self.registry),
+            "rooms": len(self.relay.rooms),
+            "watched_users": len(self.people),
+            "deadlines": len(self.timers),
+            "sweep_age_seconds": self.clock.tick() - self.timers.swept_tick,
+            "stalled_seconds_total": self.clock.stalled_seconds,
+            "longest_stall_seconds": self.timers.longest_stall_seconds,
+            "degraded": float(context.is_degraded),
+            "draining": float(self.driver.is_draining),
+            "build_info": {__version__: 1.0},
+        }
 
     # What the parts tell each other through here
 

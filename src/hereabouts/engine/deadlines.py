@@ -33,6 +33,10 @@ class Deadlines(Generic[Item]):
         self._slots: dict[int, list[Item]] = {}
         self._ready: deque[Item] = deque()
 
+    def __len__(self) -> int:
+        """How many are filed; an item that was filed again counts twice until its older slot has passed."""
+        return len(self._ready) + sum(map(len, self._slots.values()))
+
     def file(self, item: Item) -> None:
         """Note the item's deadline. Needed when it is new or has moved earlier; harmless otherwise."""
         due = item.due_at()

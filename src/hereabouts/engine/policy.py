@@ -164,7 +164,7 @@ class PolicyBook:
         self._resolved: dict[tuple[str | None, str | None, str | None, str | None], Policy] = {}
         self._named = {kind: frozenset(layer.name for layer in self.layers if layer.kind == kind) for kind in _ORDER}
         node = self._values("node", None, None, None, None)
-        self.node: NodeClocks = _convert(node, NodeClocks)
+        self.node: NodeClocks = _convert(node, NodeClocks, "policy.default")
 
     def resolve(
         self, tenant: str = "default", role: str | None = None, room: str | None = None, platform: str | None = None
@@ -181,7 +181,10 @@ class PolicyBook:
         )
         known = self._resolved.get(key)
         if known is None:
-            known = self._resolved[key] = _convert(self._values("policy", *key), Policy)
+            where = " ".join(
+                ["policy", *(f"{kind} {name}" for kind, name in zip(_ORDER[1:], key, strict=True) if name)]
+            )
+            known = self._resolved[key] = _convert(self._values("policy", *key), Policy, where)
         return known
 
     def explain(
@@ -278,8 +281,9 @@ def _unknown(where: str, key: str, known: list[str]) -> str:
     return f"{where} is not known" + (f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}")
 
 
-def _convert(values: dict[str, Any], kind: type[Any]) -> Any:
+def _convert(values: dict[str, Any], kind: type[Any], where: str) -> Any:
     try:
-        return msgspec.convert(values, kind)
+        # Not strict: a number that comes from the environment is text.
+        return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"policy: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None

@@ -8,19 +8,23 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from hereabouts.errors import ConfigError
 from hereabouts.gateway.door import Door
 from hereabouts.gateway.websocket import bound_to
 
+BACKLOG = 2_048
+"""Connections that wait to be accepted: a whole room may come back at once."""
+
 
 class Server:
-    """One listening port."""
+    """One listening port. Without a `door` it serves HTTP alone."""
 
-    def __init__(self, app: ASGIApp, door: Door, host: str, port: int, *, is_fast: bool = True) -> None:
-        config = uvicorn.Config(
+    def __init__(self, app: ASGIApp, door: Door | None, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
-            ws=bound_to(door),
+            ws=bound_to(door) if door is not None else "none",
             http="httptools",
             loop="none",
             lifespan="off",
@@ -32,33 +36,36 @@ class Server:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
-        self._server = uvicorn.Server(config)
-        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        self._config = config
+        self._server = uvicorn.Server(self._config)
         self._task: asyncio.Task[None] | None = None
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
 
     @property
     def port(self) -> int:
-        """The port it listens on; useful where 0 was asked for."""
-        assert self._socket is not None
-        return int(self._socket.getsockname()[1])
+        """The port it listens on; useful where 0 was asked for. Only while it is started."""
+        return int(self._sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Listen."""
-        self._socket = self._config.bind_socket()
-        self._task = asyncio.create_task(self._serve())
-        while not self._server.started:
-            if self._task.done():
-                self._task.result()
-            await asyncio.sleep(0.005)
-
-    async def _serve(self) -> None:
-        assert self._socket is not None
-        await self._server._serve([self._socket])
+        """Listen. Raises `ConfigError` for an address that cannot be had."""
+        self._sockets = [_listening(self._host, self._port)]
+        self._config.load()
+        self._server.lifespan = self._config.lifespan_class(self._config)
+        await self._server.startup(sockets=self._sockets)
+        self._task = asyncio.create_task(self._server.main_loop())
 
     async def stop(self) -> None:
         """Stop listening and close what is left."""
+        if self._task is None:
+            return
         self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        await self._task
+        await self._server.shutdown(sockets=self._sockets)
+        self._task = None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None

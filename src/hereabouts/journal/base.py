@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -70,8 +71,21 @@ class Declared(Struct, frozen=True):
 Row = SessionOpened | SessionClosed | Transition | LastSeen | Declared
 
 
+class JournalHealth(Struct, frozen=True):
+    """Whether rows get where they belong. `lost_rows` counts those that could not be kept at all."""
+
+    is_writable: bool = True
+    failing_since_at: int | None = None
+    queued_rows: int = 0
+    lost_rows: int = 0
+    error: str | None = None
+
+
 class Journal(ABC):
     """The durable record."""
+
+    counts: Counter[str]
+    """Rows taken, by kind."""
 
     @abstractmethod
     async def open(self) -> None:
@@ -110,5 +124,13 @@ class Journal(ABC):
         """Note that a node is alive."""
 
     @abstractmethod
-    async def recover(self, node: str, at: int) -> int:
-        """End the sessions that a crash left open; how many."""
+    async def recover(self, node: str, at: int, kept: Collection[str] = ()) -> int:
+        """End the node's sessions that a crash left open, but for those that were `kept` by a hand-over; how many."""
+
+    @abstractmethod
+    async def prune(self, before_at: Mapping[str, int]) -> int:
+        """Forget what ended before these moments, by class (`sessions`, `transitions`); how many rows."""
+
+    @abstractmethod
+    def health(self) -> JournalHealth:
+        """How it stands with writing. Cheap."""

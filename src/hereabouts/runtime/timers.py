@@ -27,6 +27,9 @@ class Timers:
         self.swept_tick = clock.tick()
         self.longest_stall_seconds = 0.0
 
+    def __len__(self) -> int:
+        return len(self._wheel)
+
     def file(self, item: Timed) -> None:
         """Note the item's deadline; needed when it is new or has moved earlier."""
         self._wheel.file(item)

@@ -1,0 +1,5 @@
+"""`python -m hereabouts`."""
+
+from hereabouts.cli import main
+
+main()

@@ -1,0 +1,229 @@
+"""The command line: serve, dev, token, key, check-config, migrate, doctor, openapi, asyncapi."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from hereabouts.errors import ConfigError, HereaboutsError
+from hereabouts.settings import Settings, load
+from hereabouts.version import __version__
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A self-hosted presence server: who is online, idle, away, in which room, typing, last seen.",
+)
+keys = typer.Typer(no_args_is_help=True, help="API keys of servers.")
+app.add_typer(keys, name="key")
+
+Config = Annotated[Path | None, typer.Option("--config", help="the TOML file; also HEREABOUTS_CONFIG")]
+Host = Annotated[str | None, typer.Option(help="the address to listen on; wins over the file")]
+Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="the port to listen on; wins over the file")]
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def _flags(host: str | None, port: int | None) -> dict[str, Any]:
+    given = {"host": host, "port": port}
+    return {"server": {key: value for key, value in given.items() if value is not None}}
+
+
+@app.command()
+def serve(config: Config = None, host: Host = None, port: Port = None) -> None:
+    """Serve for production. Stops on SIGTERM: asks its clients to move, keeps their sessions, exits with 0."""
+    from hereabouts.serving import run
+
+    run(load(config, _flags(host, port)))
+
+
+@app.command()
+def dev(config: Config = None, host: Host = None, port: Port = None) -> None:
+    """Serve on this machine alone, with a demo page; the token `dev:ada` is user ada."""
+    from hereabouts.serving import run
+
+    run(load(config, _flags(host, port)), is_dev=True)
+
+
+@app.command("check-config")
+def check_config(
+    config: Config = None, is_dev: Annotated[bool, typer.Option("--dev", help="check for `dev`")] = False
+) -> None:
+    """Say what is wrong, which rule wins for whom, and how late anybody is shown as gone. Exits with 1 on errors."""
+    from hereabouts.checks import check_settings
+
+    settings = load(config)
+    found = check_settings(settings, is_dev=is_dev)
+    out.print(_bounds(settings))
+    for origin in _origins_of_values(settings):
+        out.print(origin)
+    for warning in found.warnings:
+        out.print(f"[yellow]warning[/] {escape(warning)}")
+    for error in found.errors:
+        out.print(f"[red]error[/] {escape(error)}")
+    if found.errors:
+        raise typer.Exit(1)
+    out.print("[green]ok[/]")
+
+
+def _bounds(settings: Settings) -> Table:
+    from hereabouts.engine.relations import ghost_bound
+
+    table = Table(
+        "for", "beat", "lease", "grace", "silent: gone within", "closed: gone within", title="The ghost bound (s)"
+    )
+    book = settings.book()
+    for name, policy in book.combinations():
+        bound = ghost_bound(policy, book.node, policy.fanout_window_seconds)
+        hidden_beat = "pause" if policy.beat_hidden_seconds is None else f"{policy.beat_hidden_seconds:g}"
+        table.add_row(
+            escape(name),
+            f"{policy.beat_visible_seconds:g} / {hidden_beat}",
+            f"{policy.lease_visible_seconds:g} / {policy.lease_hidden_seconds:g}",
+            f"{policy.grace_seconds:g}",
+            f"{bound.silent_earliest:g} … {bound.silent_visible:g} / {bound.silent_hidden:g}",
+            f"{policy.grace_seconds:g} … {bound.closed:g}",
+        )
+    return table
+
+
+def _origins_of_values(settings: Settings) -> list[str]:
+    """Which layer set what, for whom more than one might have."""
+    book = settings.book()
+    lines = []
+    for layer in book.layers:
+        where: dict[str, Any] = {} if layer.kind == "default" else {layer.kind: layer.name}
+        won = book.explain(**where)
+        name = f"{layer.kind} {layer.name}".strip()
+        mine = [key for key, winner in won.items() if winner == name]
+        lines.append(f"[bold]{escape(name)}[/] sets {escape(', '.join(mine)) or 'nothing'}")
+    return lines
+
+
+@app.command()
+def token(
+    user_id: Annotated[str, typer.Argument(help="the user that the token is for")],
+    config: Config = None,
+    name: Annotated[str | None, typer.Option(help="the name that others see")] = None,
+    role: Annotated[str | None, typer.Option(help="the role, as the policy knows it")] = None,
+    tenant: Annotated[str | None, typer.Option(help="the tenant")] = None,
+    room: Annotated[
+        list[str] | None, typer.Option(help="a room, or a pattern, to join and watch; may be repeated")
+    ] = None,
+    watch: Annotated[list[str] | None, typer.Option(help="a user, or a pattern, to watch; may be repeated")] = None,
+    expires_in_seconds: Annotated[int, typer.Option(min=1)] = 3600,
+) -> None:
+    """Print a token for a user, signed with the configured key."""
+    from hereabouts.auth.minting import TokenRequest, minter
+    from hereabouts.checks import auth_config
+
+    minting = minter(auth_config(load(config)), time.time)
+    if minting is None:
+        raise ConfigError("nothing to sign with: set auth.secret, or auth.signing_key_file")
+    request = TokenRequest(
+        user_id=user_id,
+        name=name,
+        role=role,
+        tenant=tenant,
+        rooms=dict.fromkeys(room, ("join", "watch")) if room else None,
+        watch=tuple(watch) if watch else None,
+        expires_in_seconds=expires_in_seconds,
+    )
+    typer.echo(minting.mint(request).token)
+
+
+@keys.command("new")
+def new_key(
+    name: Annotated[str, typer.Argument(help="what the key is called in the log")],
+    scope: Annotated[list[str], typer.Option(help="what it may do; may be repeated")],
+    tenant: Annotated[list[str] | None, typer.Option(help="a tenant that it is for; may be repeated")] = None,
+) -> None:
+    """Print a new API key, once, and the line of the configuration that makes it good."""
+    from hereabouts.auth import api_keys
+
+    made = api_keys.new_key(name, scope, tenant or ["default"], secrets.token_bytes)
+    typer.echo(f"{made.key}\n\n[auth]\napi_keys = [\n  {made.line},\n]")
+
+
+@app.command()
+def migrate(
+    action: Annotated[str, typer.Argument(help="status, up, down or verify")] = "status",
+    config: Config = None,
+    to: Annotated[int | None, typer.Option(help="the number to go to; default: the newest, or one back")] = None,
+) -> None:
+    """See or change the version of the journal's tables. `serve` brings them up by itself."""
+    from hereabouts.journal.opening import migrations
+
+    runner = migrations(load(config).journal.url)
+    actions = {
+        "status": runner.status,
+        "up": lambda: runner.up(to),
+        "down": lambda: runner.down(to),
+        "verify": runner.verify,
+    }
+    if action not in actions:
+        raise ConfigError(f"migrate {action!r} is not known; it is one of {', '.join(actions)}")
+    for line in actions[action]():
+        typer.echo(line)
+
+
+@app.command()
+def doctor(
+    config: Config = None, is_dev: Annotated[bool, typer.Option("--dev", help="check for `dev`")] = False
+) -> None:
+    """Try what serving needs: settings, port, journal, keys, the machine's limits. Exits with 1 if one fails."""
+    from hereabouts.doctor import examine
+
+    findings = examine(load(config), is_dev=is_dev)
+    for finding in findings:
+        mark = "[green]ok  [/]" if finding.is_ok else "[red]FAIL[/]"
+        out.print(f"{mark} {finding.what}: {escape(finding.text)}")
+    if not all(finding.is_ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI 3.1 document of the HTTP calls."""
+    from hereabouts.gateway.openapi import openapi_document
+
+    _print_json(openapi_document())
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI 3 document of the WebSocket messages."""
+    from hereabouts.gateway.asyncapi import asyncapi_document
+
+    _print_json(asyncapi_document())
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> NoReturn:
+    """The program. What the operator can mend is told in a line, without a traceback; exit status 2."""
+    try:
+        app()
+    except HereaboutsError as error:
+        for line in str(error).splitlines():
+            print(f"hereabouts: {line}", file=sys.stderr)
+    sys.exit(2)

@@ -1,0 +1,95 @@
+"""Tries, before anything is served, what serving will need: `hereabouts doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from hereabouts.auth.tokens import jwt_verifier
+from hereabouts.checks import auth_config, check_settings, has_keys
+from hereabouts.errors import HereaboutsError
+from hereabouts.journal.opening import open_journal
+from hereabouts.settings import Settings
+
+FILES_WANTED: Final = 4_096
+"""Open files: one a connection, and some."""
+
+WALL_JUMP_SECONDS: Final = 1.0
+
+
+class Finding(NamedTuple):
+    """One thing that was tried."""
+
+    what: str
+    is_ok: bool
+    text: str
+
+
+def examine(settings: Settings, *, is_dev: bool = False) -> list[Finding]:
+    """Everything that can be tried without serving."""
+    return [
+        *_settings(settings, is_dev),
+        _port(settings),
+        asyncio.run(_journal(settings)),
+        *([asyncio.run(_keys(settings))] if has_keys(settings) else []),
+        _files(),
+        _clock(),
+    ]
+
+
+def _settings(settings: Settings, is_dev: bool) -> Iterator[Finding]:
+    found = check_settings(settings, is_dev=is_dev)
+    for error in found.errors:
+        yield Finding("settings", False, error)
+    if not found.errors:
+        yield Finding("settings", True, f"{len(found.warnings)} warnings (see check-config)")
+
+
+def _port(settings: Settings) -> Finding:
+    host, port = settings.server.host, settings.server.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return Finding("port", False, f"{host}:{port} cannot be listened on: {error.strerror or error}")
+    return Finding("port", True, f"{host}:{port} is free")
+
+
+async def _journal(settings: Settings) -> Finding:
+    journal = open_journal(settings.journal.url)
+    try:
+        await journal.open()
+        # Under a name of its own: what the node itself last wrote is how its crash is dated.
+        await journal.alive("doctor", int(time.time() * 1000))
+        await journal.close()
+    except (HereaboutsError, OSError) as error:
+        return Finding("journal", False, str(error))
+    return Finding("journal", True, f"{settings.journal.url} was opened and written to")
+
+
+async def _keys(settings: Settings) -> Finding:
+    try:
+        verifier = jwt_verifier(auth_config(settings), time.time)
+        await verifier.open()
+        health = verifier.health()
+        await verifier.close()
+    except HereaboutsError as error:
+        return Finding("keys", False, str(error))
+    return Finding("keys", health.is_ok, f"{health.keys} keys to verify tokens with")
+
+
+def _files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    text = f"{soft} open files are allowed (hard limit {hard}); each connection takes one"
+    return Finding("open files", soft >= FILES_WANTED, text)
+
+
+def _clock() -> Finding:
+    before = time.time() - time.monotonic()
+    time.sleep(0.2)
+    moved = abs(time.time() - time.monotonic() - before)
+    return Finding("clock", moved < WALL_JUMP_SECONDS, f"the wall clock moved by {moved:.3f} s against the steady one")

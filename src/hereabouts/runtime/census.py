@@ -1,0 +1,59 @@
+"""What a node writes down regularly, whatever its load: that it is alive; and what it forgets in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from hereabouts.errors import HereaboutsError
+from hereabouts.runtime.context import Context
+
+ALIVE_SECONDS: Final = 15.0
+"""How often. Source: `spec/semantics.md`, section 4."""
+
+PRUNE_SECONDS: Final = 3600.0
+
+DAY_MS: Final = 86_400_000
+
+
+class Census:
+    """Tells the journal every 15 s that this node lives, and once an hour to forget what is old enough."""
+
+    def __init__(self, context: Context, keep_sessions_days: float = 0, keep_transitions_days: float = 0) -> None:
+        self._context = context
+        self._keep_days = {"sessions": keep_sessions_days, "transitions": keep_transitions_days}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [
+            asyncio.create_task(self._every(ALIVE_SECONDS, self._alive)),
+            asyncio.create_task(self._every(PRUNE_SECONDS, self._prune)),
+        ]
+
+    async def stop(self) -> None:
+        """End; says a last time that the node was alive."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tolerant(self._alive)
+
+    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._tolerant(act)
+            await asyncio.sleep(seconds)
+
+    async def _tolerant(self, act: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await act()
+        except HereaboutsError as error:
+            self._context.failed(error)
+
+    async def _alive(self) -> None:
+        await self._context.journal.alive(self._context.owner.node, self._context.now().at)
+
+    async def _prune(self) -> None:
+        now_at = self._context.now().at
+        before = {kind: now_at - int(days * DAY_MS) for kind, days in self._keep_days.items() if days}
+        await self._context.journal.prune(before)

@@ -1,0 +1,165 @@
+"""From settings to a node with open doors, and its life in a process: start, serve, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+
+import structlog
+import uvloop
+
+from hereabouts.auth.minting import minter
+from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
+from hereabouts.backends.memory import MemoryBackend
+from hereabouts.checks import auth_config, has_keys, key_ring, origins, refuse_faulty
+from hereabouts.engine.records import Owner
+from hereabouts.gateway.door import Door
+from hereabouts.gateway.http import build_app, build_internal_app
+from hereabouts.gateway.server import Server
+from hereabouts.journal.opening import open_journal
+from hereabouts.node import Node
+from hereabouts.runtime.census import Census
+from hereabouts.runtime.clock import Clock
+from hereabouts.runtime.leaving import Leaving
+from hereabouts.settings import Settings
+from hereabouts.telemetry import log_to_stderr
+
+log = structlog.get_logger("hereabouts")
+
+
+class Service:
+    """A node, and what stands between it and the world. Raises `ConfigError` for settings that cannot be served."""
+
+    def __init__(self, settings: Settings, *, is_dev: bool = False) -> None:
+        for warning in refuse_faulty(settings, is_dev=is_dev):
+            log.warning("settings", text=warning)
+        self.settings = settings
+        clock = Clock()
+        auth = auth_config(settings, is_dev=is_dev)
+        self.node = Node(
+            policies=settings.book(),
+            limits=settings.engine_limits(),
+            backend=MemoryBackend(settings.node_name),
+            journal=open_journal(settings.journal.url, flush_seconds=settings.journal.flush_seconds),
+            verifier=_verifier(settings, clock, is_dev),
+            owner=Owner(settings.node_name, clock.now().at),
+            clock=clock,
+        )
+        node = self.node
+        self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
+        self._census = Census(node.context, settings.journal.keep_sessions_days, settings.journal.keep_transitions_days)
+        self.door = Door(
+            node.context,
+            node.driver,
+            allowed_origins=origins(settings),
+            trusted_proxies=settings.server.trusted_proxies,
+            loopback_hosts_only=is_dev,
+        )
+        self.app = build_app(
+            node,
+            self.door,
+            keys=key_ring(settings),
+            minter=minter(auth, clock.wall) if has_keys(settings) or auth.signing_key_file else None,
+            admin_roles=auth.admin_roles,
+            is_dev=is_dev,
+        )
+        self.internal_app = build_internal_app(node)
+
+    async def open(self) -> None:
+        """Open the node, bring back what an earlier process left, and say so where that is not certain."""
+        await self.node.open()
+        taken = await self.leaving.take_over()
+        lost = await self.node.context.journal.recover(
+            self.node.context.owner.node,
+            self.node.context.now().at,
+            [owned.session.session_id for owned in self.node.registry],
+        )
+        if lost:
+            policy = self.node.context.policies.resolve()
+            self.leaving.degrade(max(policy.grace_seconds, policy.beat_visible_seconds))
+        self._census.start()
+        self.node.is_open = True
+        log.info("open", node=self.node.context.owner.node, taken_over=taken, ended_without_word=lost)
+
+    async def drain(self, hurry: asyncio.Event) -> None:
+        """Ask the clients to move, over the drain time or until `hurry` is set."""
+        seconds = self.settings.server.drain_seconds
+        log.info("drain", connections=len(self.node.driver.links), seconds=seconds)
+        tasks = [asyncio.create_task(self.leaving.drain(seconds)), asyncio.create_task(hurry.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Leave the sessions to the next process, write what waits, let go."""
+        handed = await self.leaving.hand_over()
+        await self._census.stop()
+        await self.node.close()
+        log.info("closed", handed_over=handed)
+
+
+def _verifier(settings: Settings, clock: Clock, is_dev: bool) -> Verifier:
+    config = auth_config(settings, is_dev=is_dev)
+    if not is_dev:
+        return jwt_verifier(config, clock.wall)
+    return DevVerifier(clock.wall, jwt_verifier(config, clock.wall) if has_keys(settings) else None)
+
+
+def run(settings: Settings, *, is_dev: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT; a second one cuts the drain short. Raises `ConfigError`."""
+    log_to_stderr(settings.log.level, "text" if is_dev else settings.log.format)
+    _allow_connections()
+    uvloop.run(_serve(settings, is_dev))
+
+
+def _allow_connections() -> None:
+    """Each connection is an open file; take as many as the system gives."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _serve(settings: Settings, is_dev: bool) -> None:
+    service = Service(settings, is_dev=is_dev)
+    listeners = _listeners(service)
+    asked, hurry = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _stop, asked, hurry)
+    await service.open()
+    try:
+        for listener in listeners:
+            await listener.start()
+        _announce(settings, listeners[0].port, is_dev)
+        await asked.wait()
+        await service.drain(hurry)
+    finally:
+        for listener in listeners:
+            await listener.stop()
+        await service.close()
+
+
+def _listeners(service: Service) -> list[Server]:
+    server = service.settings.server
+    listeners = [Server(service.app, service.door, server.host, server.port)]
+    if server.internal_port is not None:
+        listeners.append(Server(service.internal_app, None, server.internal_host, server.internal_port))
+    return listeners
+
+
+def _stop(asked: asyncio.Event, hurry: asyncio.Event) -> None:
+    if asked.is_set():
+        hurry.set()
+    asked.set()
+
+
+def _announce(settings: Settings, port: int, is_dev: bool) -> None:
+    host = settings.server.host if ":" not in settings.server.host else f"[{settings.server.host}]"
+    base = f"http://{host}:{port}"
+    log.info("serving", url=base, pid=os.getpid())
+    if is_dev:
+        print(
+            f"\n  The demo page, as two people:\n\n    {base}/?user=ada&room=lobby\n    {base}/?user=bob&room=lobby\n",
+            flush=True,
+        )
