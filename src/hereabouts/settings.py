@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -257,19 +257,24 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 def _told(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"])
+        path = [str(part) for part in problem["loc"]]
+        where = ".".join(path)
         if problem["type"] == "extra_forbidden":
-            section = problem["loc"][:-1]
-            known = [key for key, *_ in keys() if key.split(".")[:-1] == [str(part) for part in section]]
-            names = [key.rsplit(".", 1)[-1] for key in known] if section else list(Settings.model_fields)
-            yield unknown(where, str(problem["loc"][-1]), names)
-        else:
-            # A secret is never repeated.
-            shown = "" if "secret" in where else f", not {problem['input']!r:.80}"
-            yield f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}{shown}"
+            yield unknown(where, path[-1], _names_in(path[:-1]))
+            continue
+        # A secret is never repeated.
+        is_shown = problem["type"] != "missing" and "secret" not in where
+        shown = f", not {problem['input']!r:.80}" if is_shown else ""
+        yield f"{where}: {problem['msg'][0].lower()}{problem['msg'][1:]}{shown}"
 
 
-def unknown(where: str, key: str, known: Iterator[str] | Any) -> str:
+def _names_in(section: list[str]) -> Iterable[str]:
+    if not section:
+        return Settings.model_fields
+    return (ApiKeySettings if section[:2] == ["auth", "api_keys"] else _SECTIONS[section[0]]).model_fields
+
+
+def unknown(where: str, key: str, known: Iterable[str]) -> str:
     """The text for a key that is not known: what may have been meant, or what there is."""
     names = sorted(known)
     near = get_close_matches(key, names, 1)
