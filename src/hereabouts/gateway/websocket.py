@@ -33,7 +33,8 @@ from hereabouts.runtime.link import Link
 CLOSE_SECONDS = 5.0
 """How long the other side has for its half of the closing handshake, and to take what was sent before."""
 
-_READ_BUFFER_BYTES = 2048
+_READ_BUFFER_BYTES = 1024
+"""Enough for what clients say all the time; picows makes it larger when a frame needs it."""
 
 
 class _Quiet:
@@ -47,8 +48,26 @@ class _Quiet:
     warning = error = exception = log = info
 
 
+_QUIET = _Quiet()
+_NOTHING: dict[str, str] = {}
+
+
 class SocketConnection(WSListener):
     """A `Connection` over a WebSocket: gathers packets and writes them to the transport in one piece."""
+
+    __slots__ = (
+        "_address",
+        "_code",
+        "_door",
+        "_fragments",
+        "_fragments_bytes",
+        "_gathered",
+        "_headers",
+        "_is_closing",
+        "_link",
+        "_transport",
+        "is_paused",
+    )
 
     def __init__(self, door: Door, headers: dict[str, str], address: str) -> None:
         self.is_paused = False
@@ -70,7 +89,9 @@ class SocketConnection(WSListener):
         self._transport = transport.underlying_transport
         self._transport.set_write_buffer_limits(high=PAUSE_BYTES)
         self._link = self._door.enter(self, self._headers, self._address)
-        self._headers = {}
+        self._headers = _NOTHING
+        # An idle connection keeps nothing of its handshake: picows holds on to both for as long as it lives.
+        del transport.request.headers, transport.response.headers
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame came; text goes to the driver when it is whole."""
@@ -191,6 +212,8 @@ class SocketConnection(WSListener):
 class SocketProtocol(WSProtocol):  # type: ignore[misc]
     """What uvicorn constructs for each upgrade request. `bound_to` makes the class for one door."""
 
+    __slots__ = ("_address", "_connections", "_headers", "_path", "_root_path")
+
     door: ClassVar[Door]
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
@@ -199,13 +222,12 @@ class SocketProtocol(WSProtocol):  # type: ignore[misc]
         self._headers: dict[str, str] = {}
         self._path = ""
         self._address = ""
-        self._turned: Turned | None = None
         super().__init__(
             host_port=None,
             ws_path=None,
             is_client_side=False,
             ws_listener_factory=self._listener,
-            logger=_Quiet(),
+            logger=_QUIET,
             disconnect_on_exception=True,
             websocket_handshake_timeout=None,
             enable_auto_ping=False,
@@ -274,7 +296,8 @@ class SocketProtocol(WSProtocol):  # type: ignore[misc]
             response = WSUpgradeResponse.create_error_response(turned.status, body, extra)
             return WSUpgradeResponseWithListener(response, None)
         response = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", SUBPROTOCOL)])
-        return WSUpgradeResponseWithListener(response, SocketConnection(self.door, self._headers, address))
+        headers, self._headers = self._headers, _NOTHING
+        return WSUpgradeResponseWithListener(response, SocketConnection(self.door, headers, address))
 
     def _judge(self, address: str) -> Turned | None:
         if self._path != WS_PATH:
@@ -284,7 +307,7 @@ class SocketProtocol(WSProtocol):  # type: ignore[misc]
 
 def bound_to(door: Door) -> type[SocketProtocol]:
     """The protocol class for uvicorn's `ws=` setting, bound to a door."""
-    return type("BoundSocketProtocol", (SocketProtocol,), {"door": door})
+    return type("BoundSocketProtocol", (SocketProtocol,), {"__slots__": (), "door": door})
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
