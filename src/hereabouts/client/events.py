@@ -1,0 +1,104 @@
+"""What a client sees: people in rooms, people as such, and what happens to them. All of it can be matched and none changed.
+
+match event:
+    case Joined(member): ...
+    case Left(user_id, cause): ...
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+
+class Member(Struct, frozen=True, omit_defaults=True):
+    """One user in one room, over all its sessions. What the viewer may not see is `None` or empty.
+
+    Times are milliseconds of the server's clock. Who is typing is told by the room, not by its members.
+    """
+
+    user_id: str
+    status: str
+    name: str | None = None
+    info: Any = None
+    text: str | None = None
+    joined_at: int | None = None
+    last_active_at: int | None = None
+    sessions: int | None = None
+    state: dict[str, Any] = {}
+    is_self: bool = msgspec.field(default=False, name="self")
+
+
+class User(Struct, frozen=True, omit_defaults=True):
+    """A user's presence card. What the viewer may not see is `None`; times are milliseconds of the server's clock."""
+
+    user_id: str
+    status: str
+    text: str | None = None
+    emoji: str | None = None
+    last_seen_at: int | None = None
+    last_active_at: int | None = None
+    sessions: int | None = None
+    declared: str | None = None
+    is_self: bool = msgspec.field(default=False, name="self")
+
+
+class _Event(Struct, frozen=True, tag_field="event", omit_defaults=True):
+    """Something happened."""
+
+
+class Joined(_Event, frozen=True, tag="joined"):
+    """Somebody is in the room who was not."""
+
+    member: Member
+    room: str = ""
+
+
+class Updated(_Event, frozen=True, tag="updated"):
+    """Somebody in the room is not as before; `member` is how they are now."""
+
+    member: Member
+    room: str = ""
+
+
+class Left(_Event, frozen=True, tag="left"):
+    """Somebody is in the room no more. `cause` is `None` where it is not known or not for this viewer."""
+
+    user_id: str
+    cause: str | None = None
+    room: str = ""
+
+
+class Synced(_Event, frozen=True, tag="synced"):
+    """Look at everything anew: the first list, a room that began or ceased to be listed, or a reader that fell behind.
+
+    An empty `room` means all that the reader looks at.
+    """
+
+    room: str = ""
+
+
+class TypingChanged(_Event, frozen=True, tag="typing"):
+    """Those who are typing now, the viewer left out."""
+
+    user_ids: tuple[str, ...]
+    room: str = ""
+
+
+class CountChanged(_Event, frozen=True, tag="count"):
+    """So many users are in the room now."""
+
+    count: int
+    room: str = ""
+
+
+class UserChanged(_Event, frozen=True, tag="user"):
+    """A watched user is not as before, or is told of for the first time."""
+
+    user: User
+
+
+RoomEvent: TypeAlias = Joined | Updated | Left | Synced | TypingChanged | CountChanged
+Event: TypeAlias = RoomEvent | UserChanged
