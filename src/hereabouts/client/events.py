@@ -1,4 +1,4 @@
-"""What a client sees: people in rooms, people as such, and what happens to them. All of it can be matched and none changed.
+"""What a client sees: people in rooms, people as such, and what happens to them. To be matched, not changed.
 
 match event:
     case Joined(member): ...

@@ -1,8 +1,8 @@
 """What a client knows of one room, folded from what the server says of it. Pure, and the same in every language.
 
-A delta applies where it follows the position that the fold has, and nowhere else; after a gap the fold is stale and asks
-for a snapshot, once. Nothing is applied twice. Each step tells the net difference. `spec/vectors/client_fold.json`
-holds cases that every client passes.
+A delta applies where it follows the position that the fold has, and nowhere else; after a gap the fold is stale and
+asks for a snapshot, once. Nothing is applied twice. Each step tells the net difference.
+`spec/vectors/client_fold.json` holds cases that every client passes.
 """
 
 from __future__ import annotations
