@@ -85,7 +85,8 @@ class MemoryBackend(Backend):
         """See `Backend.snapshot`."""
         found = self._feeds.get(feed)
         if found is None:
-            return FeedSnapshot(Position(f"{self._name}.{self._epochs}", 0), ())
+            # Where the feed would begin now: its last life, if it had one, was in another epoch.
+            return FeedSnapshot(Position(self._epoch(self._epochs + 1), 0), ())
         return found.snapshot()
 
     async def follow(self, feed: FeedKey, follower: Follower) -> FeedSnapshot:
@@ -115,8 +116,11 @@ class MemoryBackend(Backend):
         found = self._feeds.get(feed)
         if found is None:
             self._epochs += 1
-            found = self._feeds[feed] = _Feed(f"{self._name}.{self._epochs}")
+            found = self._feeds[feed] = _Feed(self._epoch(self._epochs))
         return found
+
+    def _epoch(self, number: int) -> str:
+        return f"{self._name}.{number}"
 
     def _forget_if_empty(self, feed: FeedKey, found: _Feed) -> None:
         if not found.users and not found.followers:
