@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from hereabouts.engine.status import newest
 from hereabouts.protocol.codes import Declared as DeclaredStatus
 from hereabouts.protocol.codes import Status
 
@@ -70,6 +72,28 @@ class Declared(Struct, frozen=True):
 
 Row = SessionOpened | SessionClosed | Transition | LastSeen | Declared
 
+ROW_KINDS: Final[dict[type[Row], str]] = {
+    SessionOpened: "session_opened",
+    SessionClosed: "session_closed",
+    Transition: "transition",
+    LastSeen: "last_seen",
+    Declared: "declared",
+}
+"""What each kind of row is called in `Journal.counts` and in the metrics."""
+
+Revocable = Literal["user", "token"]
+
+
+def merge(earlier: LastSeen | None, later: LastSeen) -> LastSeen:
+    """What two rows of one user come to: the times never go back, the public ones are as they were given last."""
+    if earlier is None:
+        return later
+    return structs.replace(
+        later,
+        seen_at=newest((earlier.seen_at, later.seen_at)),
+        active_at=newest((earlier.active_at, later.active_at)),
+    )
+
 
 class JournalHealth(Struct, frozen=True):
     """Whether rows get where they belong. `lost_rows` counts those that could not be kept at all."""
@@ -78,46 +102,62 @@ class JournalHealth(Struct, frozen=True):
     failing_since_at: int | None = None
     queued_rows: int = 0
     lost_rows: int = 0
+    last_flush_at: int | None = None
     error: str | None = None
 
 
 class Journal(ABC):
-    """The durable record."""
+    """The durable record. What waits for it raises `JournalUnavailable` when it cannot be written or read."""
 
     counts: Counter[str]
-    """Rows taken, by kind."""
+    """Rows taken, by kind (`ROW_KINDS`)."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Make ready."""
+        """Make ready. Raises `ConfigError` for a journal that is not ours to write."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Write what waits, and let go."""
+        """Write what waits, and let go. Raises `JournalUnavailable` when rows were left that could not be written."""
 
     @abstractmethod
     def record(self, rows: Sequence[Row]) -> None:
-        """Take rows to write."""
+        """Take rows to write. Never waits; rows beyond the bound of the memory are refused and counted as lost."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Return when every row taken so far is on disk. Raises `JournalUnavailable` after a bounded wait."""
 
     @abstractmethod
     async def last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
-        """When these users were last seen."""
+        """When these users were last seen, rows that wait to be written included. Who never was is not in it."""
 
     @abstractmethod
     async def declared(self, tenant: str, user_id: str) -> Declared | None:
-        """What a user declared last."""
+        """What a user declared last, also when that has run out."""
+
+    @abstractmethod
+    async def transitions(self, tenant: str, user_id: str, limit: int = 100) -> list[Transition]:
+        """The newest changes of a user's status, newest first."""
+
+    @abstractmethod
+    async def revoke(self, tenant: str, kind: Revocable, id: str, at: int, until_at: int) -> None:
+        """From now on refuse a token, or all tokens that a user was issued until `at`. On disk when it returns.
+
+        After `until_at` the tokens have run out by themselves and the revocation may be forgotten.
+        """
 
     @abstractmethod
     async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
-        """Whether a token was revoked."""
+        """Whether a token was revoked, itself or with its user. One of unknown age is as old as can be."""
 
     @abstractmethod
     async def hand_over(self, payloads: Sequence[bytes], at: int, valid_until_at: int) -> None:
-        """Keep live sessions for the next process."""
+        """Keep live sessions for the next process, instead of what was kept before."""
 
     @abstractmethod
     async def take_over(self, at: int) -> list[bytes]:
-        """Read and delete what was kept; what is no longer valid is dropped."""
+        """Read and delete what was kept, in one step; what is no longer valid is dropped."""
 
     @abstractmethod
     async def alive(self, node: str, at: int) -> None:
@@ -125,7 +165,11 @@ class Journal(ABC):
 
     @abstractmethod
     async def recover(self, node: str, at: int, kept: Collection[str] = ()) -> int:
-        """End the node's sessions that a crash left open, but for those that were `kept` by a hand-over; how many."""
+        """End the node's sessions that a crash left open, but for those that were `kept` by a hand-over; how many.
+
+        They end when the node was last alive, approximately, with cause `node_lost`; who has no other session goes
+        offline then. `at` is now: nothing ended later. Source: `spec/semantics.md`, rule 15.
+        """
 
     @abstractmethod
     async def prune(self, before_at: Mapping[str, int]) -> int:

@@ -1,25 +1,39 @@
-"""No durable record: last seen is kept for the life of the process, for so many users."""
+"""No durable record: last seen, declared and revoked are kept for the life of the process, for so many users."""
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from hereabouts.journal.base import Declared, Journal, JournalHealth, LastSeen, Row
+from hereabouts.journal.base import (
+    ROW_KINDS,
+    Declared,
+    Journal,
+    JournalHealth,
+    LastSeen,
+    Revocable,
+    Row,
+    Transition,
+    merge,
+)
 
-USERS_MOST = 100_000
+USERS_MOST: Final = 100_000
+"""Of how many users something is kept; who was heard of longest ago is forgotten first."""
 
-T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class NoJournal(Journal):
-    """Keeps the newest row of each user in memory."""
+    """Keeps the newest row of each user in memory. Sessions and transitions are forgotten, nothing is handed over."""
 
-    def __init__(self) -> None:
+    def __init__(self, users_most: int = USERS_MOST) -> None:
         self.counts: Counter[str] = Counter()
+        self._users_most = users_most
         self._seen: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
         self._declared: OrderedDict[tuple[str, str], Declared] = OrderedDict()
+        self._revoked: OrderedDict[tuple[str, Revocable, str], int] = OrderedDict()
 
     async def open(self) -> None:
         """See `Journal.open`."""
@@ -30,10 +44,21 @@ class NoJournal(Journal):
     def record(self, rows: Sequence[Row]) -> None:
         """See `Journal.record`."""
         for row in rows:
+            self.counts[ROW_KINDS[type(row)]] += 1
             if isinstance(row, LastSeen):
-                _keep(self._seen, (row.tenant, row.user_id), row)
+                key = row.tenant, row.user_id
+                self._keep(self._seen, key, merge(self._seen.get(key), row))
             elif isinstance(row, Declared):
-                _keep(self._declared, (row.tenant, row.user_id), row)
+                self._keep(self._declared, (row.tenant, row.user_id), row)
+
+    def _keep(self, kept: OrderedDict[K, V], key: K, value: V) -> None:
+        kept[key] = value
+        kept.move_to_end(key)
+        if len(kept) > self._users_most:
+            kept.popitem(last=False)
+
+    async def flush(self) -> None:
+        """See `Journal.flush`: nothing is ever on disk, so nothing is waited for."""
 
     async def last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         """See `Journal.last_seen`."""
@@ -43,9 +68,21 @@ class NoJournal(Journal):
         """See `Journal.declared`."""
         return self._declared.get((tenant, user_id))
 
+    async def transitions(self, tenant: str, user_id: str, limit: int = 100) -> list[Transition]:
+        """See `Journal.transitions`."""
+        return []
+
+    async def revoke(self, tenant: str, kind: Revocable, id: str, at: int, until_at: int) -> None:
+        """See `Journal.revoke`."""
+        key = tenant, kind, id
+        self._keep(self._revoked, key, max(at, self._revoked.get(key, at)))
+
     async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
         """See `Journal.revoked`."""
-        return False
+        if token_id is not None and (tenant, "token", token_id) in self._revoked:
+            return True
+        cut_at = self._revoked.get((tenant, "user", user_id))
+        return cut_at is not None and (issued_at is None or issued_at <= cut_at)
 
     async def hand_over(self, payloads: Sequence[bytes], at: int, valid_until_at: int) -> None:
         """See `Journal.hand_over`."""
@@ -68,10 +105,3 @@ class NoJournal(Journal):
     def health(self) -> JournalHealth:
         """See `Journal.health`."""
         return JournalHealth()
-
-
-def _keep(kept: OrderedDict[tuple[str, str], T], key: tuple[str, str], row: T) -> None:
-    kept[key] = row
-    kept.move_to_end(key)
-    if len(kept) > USERS_MOST:
-        kept.popitem(last=False)
