@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 
@@ -14,7 +13,6 @@ from hereabouts.engine.policy import PolicyBook
 from hereabouts.engine.records import FeedKey, Owner
 from hereabouts.engine.status import Outcome
 from hereabouts.fanout.cards import Cards
-from hereabouts.fanout.outbox import Outbox
 from hereabouts.journal.base import Journal
 from hereabouts.protocol.codes import CloseCode
 from hereabouts.runtime.beats import HttpBeats
@@ -61,7 +59,6 @@ class Node:
             backend=backend,
             journal=journal,
             telemetry=Telemetry(),
-            outbox=Outbox(lambda call: asyncio.get_running_loop().call_soon(call)),
             random_bytes=random_bytes,
             file=self.timers.file,
         )

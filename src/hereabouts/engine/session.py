@@ -234,6 +234,7 @@ class Session:
         if now.at > self.last_seen_at:
             self.last_seen_at = now.at
         if self.phase == "live":
+            self._cause = "lease_expired"
             return NOTHING
         self._step("frame")
         listed = NOTHING if self.is_listed else self._list_presence()
@@ -336,7 +337,7 @@ class Session:
         if earlier.is_invisible:
             for joined in self.rooms.values():
                 joined.joined_at = now.at
-            return self._list_rooms()
+            return self._list_rooms(now.tick)
         if (earlier.status, earlier.text) == (outcome.status, outcome.text):
             return NOTHING
         return [self._put(room) for room, joined in self.rooms.items() if joined.is_listed]
@@ -366,13 +367,16 @@ class Session:
         self._cause = "drained"
 
     def beacon(self, now: Now, after_seconds: float | None) -> Effects:
-        """The leave token was handed in: the session leaves now, or after a while unless it is heard of before."""
+        """The leave token was handed in: the session leaves now, or after a while unless it is heard of before.
+
+        What is on its way out already never leaves later because of it.
+        """
         if self.phase in ("parked", "over"):
             return NOTHING
+        leave_tick = now.tick + min(max(after_seconds or 0.0, 0.0), self._longest_grace())
+        due = None if self.phase == "live" else self.due_at()
+        self._leave_tick = leave_tick if due is None else min(leave_tick, due)
         self._step("beacon")
-        self._leave_tick = now.tick + min(max(after_seconds or 0.0, 0.0), self._longest_grace())
-        if after_seconds:
-            return NOTHING
         return self.advance(now)
 
     def end(self, cause: Cause, code: CloseCode, reason: str) -> Effects:
@@ -395,8 +399,8 @@ class Session:
             self._step("publish")
             effects += self._part(ENDED, "the leave token of this session was handed in")
         if self.phase == "lost":
-            effects += self._withdraw(self._cause, now.tick - self._lost_tick)
-            if now.tick >= self._lost_tick + self._longest_grace():
+            effects += self._withdraw(self._cause, now.tick)
+            if self._grace_is_over(self._longest_grace(), now.tick):
                 effects += self._finish("forget", self._cause, SESSION_EXPIRED, "no sign of life for lease and grace")
         if self.phase == "parked" and self._forget_tick() <= now.tick:
             effects += self._finish("forget", "beacon", SESSION_EXPIRED, "the session was left")
@@ -431,12 +435,16 @@ class Session:
             waiting.append(self.policy.grace_seconds)
         return min(waiting, default=self._longest_grace())
 
-    def _withdraw(self, cause: Cause, lost_for: float = float("inf")) -> Effects:
+    def _grace_is_over(self, grace_seconds: float, tick: float) -> bool:
+        # The one place that says so, in the same arithmetic as `due_at`: a session must not be over before its records.
+        return self._lost_tick + grace_seconds <= tick
+
+    def _withdraw(self, cause: Cause, tick: float = float("inf")) -> Effects:
         effects: Effects = []
         for room, joined in self.rooms.items():
-            if joined.grace_seconds <= lost_for:
+            if self._grace_is_over(joined.grace_seconds, tick):
                 effects += self._unlist(room, cause)
-        if self.is_listed and self.policy.grace_seconds <= lost_for:
+        if self.is_listed and self._grace_is_over(self.policy.grace_seconds, tick):
             self.is_listed = False
             effects.append(self._remove(self.user_feed(), cause))
         return effects
@@ -455,10 +463,14 @@ class Session:
         self.is_listed = True
         return [Write(self.user_feed(), Put(self.presence()))]
 
-    def _list_rooms(self) -> Effects:
+    def _list_rooms(self, tick: float = 0.0) -> Effects:
         if self.outcome.is_invisible:
             return []
-        return [self._put(room) for room, joined in self.rooms.items() if not joined.is_listed]
+        return [
+            self._put(room)
+            for room, joined in self.rooms.items()
+            if not joined.is_listed and not (self.phase == "lost" and self._grace_is_over(joined.grace_seconds, tick))
+        ]
 
     def _put(self, room: str) -> Effect:
         self.rooms[room].is_listed = True

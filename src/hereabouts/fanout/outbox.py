@@ -6,7 +6,6 @@ holds more than `PAUSE_BYTES` it says so, streams render nothing for it, and whe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -74,35 +73,3 @@ class Connection(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Send what is queued, say goodbye with this code and close."""
-
-
-class Flushable(Protocol):
-    """A connection that gathers packets until it is flushed."""
-
-    def flush(self) -> None:
-        """Write everything gathered, in one write."""
-
-
-class Outbox:
-    """The connections with something gathered. They are flushed once a turn, so that packets leave in one write."""
-
-    __slots__ = ("_call_soon", "_gathering", "_is_scheduled")
-
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
-        self._call_soon = call_soon
-        self._gathering: list[Flushable] = []
-        self._is_scheduled = False
-
-    def add(self, connection: Flushable) -> None:
-        """Flush this connection before the event loop waits again."""
-        self._gathering.append(connection)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Flush all connections that gathered something."""
-        self._is_scheduled = False
-        gathering, self._gathering = self._gathering, []
-        for connection in gathering:
-            connection.flush()

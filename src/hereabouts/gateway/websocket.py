@@ -53,7 +53,7 @@ _NOTHING: dict[str, str] = {}
 
 
 class SocketConnection(WSListener):
-    """A `Connection` over a WebSocket: gathers packets and writes them to the transport in one piece."""
+    """A `Connection` over a WebSocket: what it is given goes to the transport at once."""
 
     __slots__ = (
         "_address",
@@ -61,7 +61,6 @@ class SocketConnection(WSListener):
         "_door",
         "_fragments",
         "_fragments_bytes",
-        "_gathered",
         "_headers",
         "_is_closing",
         "_link",
@@ -74,7 +73,6 @@ class SocketConnection(WSListener):
         self._door = door
         self._headers = headers
         self._address = address
-        self._gathered: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._link: Link | None = None
         self._code = 1006
@@ -110,14 +108,11 @@ class SocketConnection(WSListener):
             self._close_frame(transport, frame)
         elif kind == WSMsgType.BINARY:
             self.close(codes.UNSUPPORTED_DATA.number, "messages are JSON in text frames")
-        if frame.last_in_buffer and self._gathered:
-            self.flush()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The transport is gone."""
         self._is_closing = True
         link, self._link = self._link, None
-        self._gathered.clear()
         if link is not None:
             self._door.driver.closed(link, self._code)
 
@@ -172,37 +167,21 @@ class SocketConnection(WSListener):
     # What the driver asks
 
     def send(self, packet: Packet) -> None:
-        """Gather a packet; it leaves before the event loop waits again."""
-        if self._is_closing:
+        """Give a packet to the transport, which joins what it gets in one turn of the event loop into one write."""
+        if self._is_closing or self._transport is None:
             return
-        if not self._gathered:
-            self._door.context.outbox.add(self)
-        self._gathered.append(packet.frame)
-
-    def flush(self) -> None:
-        """Write everything gathered in one piece."""
-        gathered = self._gathered
-        if not gathered:
-            return
-        self._write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
-        self._gathered = []
-        if self.is_paused and self._unsent() > REPLY_BYTES and self._link is not None and not self._is_closing:
+        self._transport.write(packet.frame)
+        if self.is_paused and self._link is not None and self._transport.get_write_buffer_size() > REPLY_BYTES:
             self._door.driver.too_slow(self._link)
 
     def close(self, code: int, reason: str) -> None:
-        """Send what is gathered and a close frame; the transport goes when the other side answers, or soon after."""
+        """Send a close frame; the transport goes when the other side answers, or soon after."""
         if self._is_closing or self._transport is None:
-            return
-        self.flush()
-        if self._is_closing:
             return
         self._is_closing = True
         self._code = code
         self._write(close_frame(code, reason))
         asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
-
-    def _unsent(self) -> int:
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -13,7 +13,6 @@ from hereabouts.engine.deadlines import Timed
 from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import NodeClocks, Policy, PolicyBook
 from hereabouts.engine.records import Now, Owner
-from hereabouts.fanout.outbox import Outbox
 from hereabouts.journal.base import Journal
 from hereabouts.runtime.clock import Clock
 from hereabouts.telemetry import Telemetry
@@ -33,7 +32,6 @@ class Context:
     backend: Backend
     journal: Journal
     telemetry: Telemetry
-    outbox: Outbox
     random_bytes: Callable[[int], bytes]
     file: Callable[[Timed], None]
     degraded_since_at: int | None = None
