@@ -1,0 +1,98 @@
+"""A server in this process with real sockets, its clients, and a misbehaving network between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from types import TracebackType
+from typing import Any, Final, Self
+
+from hereabouts.gateway.server import Server
+from hereabouts.serving import Serving
+from hereabouts.settings import load
+from hereabouts.testing.fault_proxy import FaultProxy
+from hereabouts.testing.wire import Wire
+
+PROFILE: Final[dict[str, Any]] = {"preset": "test"}
+BEAT_SECONDS: Final = 0.5
+"""Twice as often as the test profile asks for, so that a busy machine loses nobody."""
+
+
+class Arena:
+    """One running server. `settings` has the shape of the configuration file and goes over the test profile."""
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        given = dict(settings or {})
+        policy = {**given.get("policy", {})}
+        policy["default"] = PROFILE | policy.get("default", {})
+        flags = {"journal": {"url": "none"}, **given, "policy": policy}
+        self.serving = Serving(load(None, flags, environment={}), is_dev=True)
+        self.node = self.serving.node
+        self.server = Server(self.serving.app, self.serving.door, "127.0.0.1", 0)
+        self.wires: list[Wire] = []
+        self._proxies: list[FaultProxy] = []
+
+    async def __aenter__(self) -> Self:
+        await self.serving.open()
+        await self.server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for wire in self.wires:
+            await wire.close()
+        for proxy in self._proxies:
+            await proxy.__aexit__(None, None, None)
+        await self.server.stop()
+        await self.serving.close()
+        if error is None:
+            for wire in self.wires:
+                wire.folds.check()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.server.port
+
+    @property
+    def url(self) -> str:
+        """The WebSocket address."""
+        return ws_url(self.port)
+
+    async def proxy(self, seed: int = 1) -> FaultProxy:
+        """A new network path to the server."""
+        proxy = FaultProxy("127.0.0.1", self.port, random=Random(seed))
+        await proxy.__aenter__()
+        self._proxies.append(proxy)
+        return proxy
+
+    async def connect(self, *, through: FaultProxy | None = None, **options: Any) -> Wire:
+        """A connection that has not said hello."""
+        wire = await Wire.open(self.url if through is None else ws_url(through.port), **options)
+        self.wires.append(wire)
+        return wire
+
+    async def enter(
+        self, user_id: str, *rooms: str, through: FaultProxy | None = None, beats: bool = True, **hello: Any
+    ) -> Wire:
+        """A user's new tab: connected, welcomed, in these rooms, and beating."""
+        wire = await self.connect(through=through)
+        await wire.hello(f"dev:{user_id}", **hello)
+        if beats:
+            wire.beat_every(BEAT_SECONDS)
+        for room in rooms:
+            await wire.join(room)
+        return wire
+
+    async def come_back(self, before: Wire, user_id: str, *, through: FaultProxy | None = None) -> Wire:
+        """The same session on a new connection, beating."""
+        wire = await self.connect(through=through, folds=before.folds)
+        await wire.resume(before, f"dev:{user_id}")
+        wire.beat_every(BEAT_SECONDS)
+        return wire
+
+
+def ws_url(port: int) -> str:
+    """The WebSocket address of a server on this machine."""
+    return f"ws://127.0.0.1:{port}/v1/ws"
