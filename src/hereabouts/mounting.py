@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from hereabouts.errors import ConfigError
 from hereabouts.gateway.asgi import AsgiDoor
-from hereabouts.serving import Service
+from hereabouts.serving import Serving
 from hereabouts.settings import Settings, load
 
 
@@ -24,7 +24,7 @@ class Mounted:
     """An ASGI application. It opens with the host's `lifespan`, else with the first request."""
 
     def __init__(self, settings: Settings, *, is_dev: bool = False) -> None:
-        self.service = Service(settings, is_dev=is_dev)
+        self.service = Serving(settings, is_dev=is_dev)
         self._door = AsgiDoor(self.service.door)
         self._opening = asyncio.Lock()
         self._is_open = False

@@ -29,7 +29,7 @@ from hereabouts.telemetry import log_to_stderr
 log = structlog.get_logger("hereabouts")
 
 
-class Service:
+class Serving:
     """A node, and what stands between it and the world. Raises `ConfigError` for settings that cannot be served."""
 
     def __init__(self, settings: Settings, *, is_dev: bool = False) -> None:
@@ -122,7 +122,7 @@ def _allow_connections() -> None:
 
 
 async def _serve(settings: Settings, is_dev: bool) -> None:
-    service = Service(settings, is_dev=is_dev)
+    service = Serving(settings, is_dev=is_dev)
     listeners = _listeners(service)
     asked, hurry = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -140,7 +140,7 @@ async def _serve(settings: Settings, is_dev: bool) -> None:
         await service.close()
 
 
-def _listeners(service: Service) -> list[Server]:
+def _listeners(service: Serving) -> list[Server]:
     server = service.settings.server
     listeners = [Server(service.app, service.door, server.host, server.port)]
     if server.internal_port is not None:
