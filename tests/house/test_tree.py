@@ -1,0 +1,137 @@
+"""What stands where in the repository, and what must stand nowhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+import hereabouts
+from hereabouts.cli import app
+
+ROOT: Final = Path(__file__).parents[2]
+
+MIRRORED: Final = ("protocol", "engine", "fanout", "backends", "journal", "auth")
+
+ELSEWHERE: Final = {
+    "backends/base.py": "the seam; tests/contract/test_backends.py runs its suite",
+    "backends/memory.py": "tests/contract/test_backends.py",
+    "engine/effects.py": "values only",
+    "engine/identity.py": "tests/unit/test_claims.py and test_tokens.py make and read identities",
+    "engine/records.py": "values only; their one rule is in tests/contract/test_backends.py",
+    "journal/base.py": "the seam; tests/contract runs its suite",
+    "journal/none.py": "tests/contract",
+    "journal/opening.py": "tests/contract opens each journal by its address",
+    "protocol/codes.py": "values only; tests/house/test_docs.py compares them with the specification",
+    "protocol/messages.py": "values only; tests/unit/test_codec.py reads and writes them",
+}
+"""Modules without a unit test of their own, and what tests them instead."""
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def text_of(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace")
+
+
+def test_unit_tests_mirror_the_source() -> None:
+    modules = {
+        f"{folder}/{path.name}"
+        for folder in MIRRORED
+        for path in (ROOT / "src" / "hereabouts" / folder).glob("*.py")
+        if path.name != "__init__.py"
+    }
+    tests = {path.name.removeprefix("test_") for path in (ROOT / "tests" / "unit").glob("test_*.py")}
+    alone = {module for module in modules if module.split("/")[1] not in tests}
+    assert alone - set(ELSEWHERE) == set(), "write tests/unit/test_<module>.py, or say in ELSEWHERE what tests it"
+    assert set(ELSEWHERE) - modules == set(), "ELSEWHERE names what is no more"
+
+
+def test_every_test_file_has_a_name_of_its_own() -> None:
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_no_host_of_a_registry_and_no_path_of_one_machine_is_named() -> None:
+    hosts = ["py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "crates" + ".io"]
+    hosts += ["maven" + ".org", "debian" + ".org", "proxy.go" + "lang.org"]
+    folders = [f"/{name}/" for name in ("work", "root", "home", "Users")]
+    pattern = re.compile("|".join([*map(re.escape, hosts), *(rf"(?<![\w.~}}]){folder}" for folder in folders)]))
+    found = [f"{path.relative_to(ROOT)}: {match[0]}" for path in tracked() if (match := pattern.search(text_of(path)))]
+    assert found == []
+
+
+def test_no_secret_and_no_rubbish_is_kept() -> None:
+    rubbish = re.compile(r"(\.pyc|\.db|\.db-wal|\.log|\.orig|\.rej|\.swp|\.pem|\.key|\.DS_Store)$")
+    assert [path.name for path in tracked() if rubbish.search(path.name)] == []
+    private = re.compile(r"PRIVATE KEY-----\s+[\w+/]{40}")
+    assert [path.name for path in tracked() if private.search(text_of(path))] == []
+
+
+def test_every_file_ends_with_a_line() -> None:
+    texts = {path: path.read_bytes() for path in tracked() if path.suffix in {".py", ".md", ".toml", ".json", ".sh"}}
+    assert [path.name for path, text in texts.items() if text and not text.endswith(b"\n")] == []
+
+
+def shell_commands() -> set[str]:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```sh\n(.*?)```", text_of(page), re.DOTALL)]
+    return {line.split(" #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()}
+
+
+def test_the_commands_that_are_told_exist() -> None:
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    for command in shell_commands():
+        words = command.split()
+        if words[0].startswith("scripts/"):
+            assert os.access(ROOT / words[0], os.X_OK), command
+        if words[0] == "hereabouts":
+            assert words[1] in root.commands, command
+
+
+@pytest.mark.parametrize("name", ["serve", "test", "check", "bench", "install", "lock"])
+def test_scripts_are_sound(name: str) -> None:
+    script = ROOT / "scripts" / name
+    assert os.access(script, os.X_OK)
+    assert text_of(script).startswith("#!/bin/sh\n# ")
+    subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_the_lock_pins_every_requirement_with_hashes() -> None:
+    lock = text_of(ROOT / "requirements.lock")
+    pins = dict(re.findall(r"^([\w.-]+)==[^\n]*((?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)", lock, re.MULTILINE))
+    assert len(pins) == len(re.findall(r"^[\w.-]+==", lock, re.MULTILINE))
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))
+    wanted = [
+        *project["build-system"]["requires"],
+        *project["project"]["dependencies"],
+        *(line for extra in project["project"]["optional-dependencies"].values() for line in extra),
+    ]
+    names = {re.split(r"[^\w.-]", line)[0].lower() for line in wanted}
+    assert names - {name.lower() for name in pins} == set(), "scripts/lock renews the lock"
+
+
+def test_public_names_are_there_and_documented() -> None:
+    pages = "".join(text_of(page) for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    for name in hereabouts.__all__:
+        found = getattr(hereabouts, name)
+        assert name == "__version__" or found.__doc__, name
+        assert name == "__version__" or re.search(rf"\b{name}\b", pages), f"{name} is in no page of docs/"
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    assert project["version"] == hereabouts.__version__
