@@ -105,7 +105,8 @@ class Telemetry:
 
     def readings(self) -> dict[str, Reading]:
         """What was counted, by the names of `MEASURES`."""
-        return {f"{name}_total": value for name, value in vars(self).items()}
+        counted: dict[str, Reading] = {f"{name}_total": value for name, value in vars(self).items()}
+        return {**counted, "frames_total": {kind.lower(): count for kind, count in self.frames.items()}}
 
 
 class _Readings(Collector):

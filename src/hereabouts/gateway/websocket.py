@@ -49,6 +49,8 @@ class _Quiet:
 
 
 _QUIET = _Quiet()
+_TEXT, _CONTINUATION, _BINARY = WSMsgType.TEXT, WSMsgType.CONTINUATION, WSMsgType.BINARY
+_PING, _CLOSE = WSMsgType.PING, WSMsgType.CLOSE
 _NOTHING: dict[str, str] = {}
 
 
@@ -93,20 +95,20 @@ class SocketConnection(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """A frame came; text goes to the driver when it is whole."""
-        if self._is_closing and frame.msg_type != WSMsgType.CLOSE:
-            return
         kind = frame.msg_type
+        if self._is_closing and kind is not _CLOSE:
+            return
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self.close(codes.PROTOCOL_ERROR.number, "no extension was agreed on")
-        elif kind == WSMsgType.TEXT:
+        elif kind is _TEXT:
             self._text(frame)
-        elif kind == WSMsgType.CONTINUATION:
+        elif kind is _CONTINUATION:
             self._continuation(frame)
-        elif kind == WSMsgType.PING:
+        elif kind is _PING:
             transport.send_pong(frame.get_payload_as_bytes())
-        elif kind == WSMsgType.CLOSE:
+        elif kind is _CLOSE:
             self._close_frame(transport, frame)
-        elif kind == WSMsgType.BINARY:
+        elif kind is _BINARY:
             self.close(codes.UNSUPPORTED_DATA.number, "messages are JSON in text frames")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -134,7 +136,8 @@ class SocketConnection(WSListener):
         if self._fragments is not None:
             self.close(codes.PROTOCOL_ERROR.number, "a message began inside another")
         elif frame.fin:
-            self._receive(frame.get_payload_as_bytes())
+            if self._link is not None:
+                self._door.driver.received(self._link, frame.get_payload_as_bytes())
         else:
             self._fragments = [frame.get_payload_as_bytes()]
             self._fragments_bytes = frame.payload_size
@@ -150,11 +153,8 @@ class SocketConnection(WSListener):
         self._fragments.append(frame.get_payload_as_bytes())
         if frame.fin:
             whole, self._fragments = b"".join(self._fragments), None
-            self._receive(whole)
-
-    def _receive(self, text: bytes) -> None:
-        if self._link is not None:
-            self._door.driver.received(self._link, text)
+            if self._link is not None:
+                self._door.driver.received(self._link, whole)
 
     def _close_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         code = int(frame.get_close_code().value) if frame.payload_size >= 2 else 1005
