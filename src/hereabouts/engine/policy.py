@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from hereabouts.errors import ConfigError
 from hereabouts.protocol.codes import View
@@ -43,16 +43,16 @@ class Policy(Struct, frozen=True, kw_only=True):
     typing_lease_seconds: float = 6
     occupancy_release_after_seconds: float = 3_600
     occupancy_release_on_loss: bool = True
-    occupancy_capacity: int = 1
-    occupancy_per_user: int = 1
+    occupancy_capacity: Annotated[int, Meta(ge=1)] = 1
+    occupancy_per_user: Annotated[int, Meta(ge=1)] = 1
     occupancy_take_over_roles: tuple[str, ...] = ("admin",)
     fanout_window_seconds: float = 0.05
     fanout_window_max_seconds: float = 0.5
     fanout_budget: float = 20_000
-    fanout_summary_above: int = 1_000
-    fanout_summary_bytes: int = 262_144
-    durability: str = "transitions"
-    members_max: int = 0
+    fanout_summary_above: Annotated[int, Meta(ge=1)] = 1_000
+    fanout_summary_bytes: Annotated[int, Meta(ge=1)] = 262_144
+    durability: Annotated[str, Meta(pattern=r"^(none|transitions|throttled\([1-9][0-9]*\))$")] = "transitions"
+    members_max: Annotated[int, Meta(ge=0)] = 0
     views: dict[str, View] = {}
     views_rooms: dict[str, View] = {}
     views_users: dict[str, View] = {}
@@ -221,18 +221,28 @@ class PolicyBook:
         return values
 
 
+_SCOPES: Final[dict[str, tuple[Scope, ...]]] = {
+    "default": ("all", "rooms", "node"),
+    "tenant": ("all", "rooms"),
+    "role": ("all", "rooms"),
+    "room": ("rooms",),
+    "platform": ("all", "rooms"),
+}
+"""What each kind of layer may set. Of a preset it takes just that."""
+
+
 def _layers(given: Mapping[str, Any]) -> Iterator[Layer]:
     sections = {"tenants": "tenant", "roles": "role", "rooms": "room", "platforms": "platform"}
-    found: list[Layer] = [Layer("default", "", _flat(given.get("default", {}), "policy.default"))]
+    found: list[Layer] = [Layer("default", "", _flat(given.get("default", {}), "policy.default", _SCOPES["default"]))]
     for section, layers in given.items():
         if section == "default":
             continue
         if section not in sections:
             raise ConfigError(_unknown(f"policy.{section}", section, ["default", *sections]))
-        for name, values in layers.items():
+        for name, values in _table(layers, f"policy.{section}").items():
             where = f"policy.{section}.{name}"
             kind: Any = sections[section]
-            layer = Layer(kind, name, _flat(values, where))
+            layer = Layer(kind, name, _flat(values, where, _SCOPES[kind]))
             _check_scope(layer, where)
             found.append(layer)
     yield from sorted(found, key=lambda layer: _ORDER.index(layer.kind))
@@ -247,9 +257,15 @@ def _check_scope(layer: Layer, where: str) -> None:
             raise ConfigError(f"{where}.{key}: this is not a room kind's to set; set it by tenant, role or platform")
 
 
-def _flat(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _table(values: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where} is {values!r} and must be a table of keys and values")
+    return values
+
+
+def _flat(values: Any, where: str, scopes: tuple[Scope, ...]) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    for key, value in _leaves(values, ""):
+    for key, value in _leaves(_table(values, where), ""):
         if key == "preset":
             continue
         if key not in _BY_KEY:
@@ -258,13 +274,9 @@ def _flat(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     preset = values.get("preset")
     if preset is None:
         return told
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(_unknown(f"{where}.preset = {preset!r}", str(preset), list(PRESETS)))
-    base = {
-        key: value
-        for key, value in PRESETS[preset].items()
-        if where == "policy.default" or _BY_KEY[key].scope != "node"
-    }
+    base = {key: value for key, value in PRESETS[preset].items() if _BY_KEY[key].scope in scopes}
     return {**base, **told}
 
 

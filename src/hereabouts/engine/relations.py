@@ -6,11 +6,12 @@ Source: `spec/semantics.md`, "Clocks" and "The ghost bound".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from hereabouts.engine.policy import NodeClocks, Policy
+from hereabouts.engine.policy import CLOCKS, NodeClocks, Policy
 
 
 class Problem(NamedTuple):
@@ -81,21 +82,21 @@ def _lease(which: str, lease: float, beat: float | None) -> Iterator[str]:
         )
 
 
+_MEASURES: Final = frozenset({"seconds", 'seconds or "pause"', 'seconds or "off"', "deliveries a second"})
+"""The units of what is measured, not counted or named; none may be 0 but the grace."""
+
+
 def _impossible(policy: Policy, node: NodeClocks) -> Iterator[str]:
-    positive = {
-        "beat.visible_seconds": policy.beat_visible_seconds,
-        "lease.visible_seconds": policy.lease_visible_seconds,
-        "typing.refresh_seconds": policy.typing_refresh_seconds,
-        "fanout.window_seconds": policy.fanout_window_seconds,
-        "fanout.budget": policy.fanout_budget,
-        "sweep_seconds": node.sweep_seconds,
-        "node.lease_seconds": node.lease_seconds,
-    }
-    for name, value in positive.items():
-        if not value > 0:
-            yield f"{name} is {value:g} and must be greater than 0"
-    if policy.grace_seconds < 0:
-        yield f"grace_seconds is {policy.grace_seconds:g} and must not be negative"
+    for clock in CLOCKS:
+        value = getattr(node if clock.scope == "node" else policy, clock.field)
+        if not isinstance(value, float | int) or clock.unit not in _MEASURES:
+            continue
+        if not isfinite(value):
+            yield f"{clock.key} is {value:g} and must be a finite number"
+        elif clock.key == "grace_seconds" and value < 0:
+            yield f"{clock.key} is {value:g} and must not be negative"
+        elif clock.key != "grace_seconds" and not value > 0:
+            yield f"{clock.key} is {value:g} and must be greater than 0"
     if policy.fanout_window_max_seconds < policy.fanout_window_seconds:
         yield (
             f"fanout.window_max_seconds is {policy.fanout_window_max_seconds:g} s and must be at least "
