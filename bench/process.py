@@ -36,6 +36,7 @@ class Process(NamedTuple):
 
     pid: int
     port: int
+    journal: Path | None = None
 
     def cpu_seconds(self) -> float:
         """The CPU time it has used."""
@@ -47,16 +48,17 @@ class Process(NamedTuple):
 
 
 @asynccontextmanager
-async def running_server(config: str = OPEN + QUIET, journal: str = "none") -> AsyncIterator[Process]:
-    """`hereabouts dev` with this configuration, ready for traffic. `journal` is a file name, or `none`."""
+async def running_server(config: str = OPEN + QUIET, has_journal: bool = False) -> AsyncIterator[Process]:
+    """`hereabouts dev` with this configuration, ready for traffic, with a journal in SQLite or with none."""
     with tempfile.TemporaryDirectory(prefix="hereabouts-bench-") as folder:
-        url = "none" if journal == "none" else f"sqlite:///{folder}/{journal}"
+        journal = Path(folder) / "bench.db" if has_journal else None
+        url = "none" if journal is None else f"sqlite:///{journal}"
         path = Path(folder) / "bench.toml"
         path.write_text(f'{config}\n[journal]\nurl = "{url}"\n[server]\ndrain_seconds = 0\n')
         port = _free_port()
         arguments = ("-m", "hereabouts", "dev", "--port", str(port), "--config", str(path))
         async with _running(arguments, port, Path(folder) / "log") as process:
-            yield process
+            yield process._replace(journal=journal)
 
 
 @asynccontextmanager
