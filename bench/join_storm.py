@@ -1,0 +1,121 @@
+"""A storm of joins: 2,000 clients join one room within five seconds, while another room goes on as before.
+
+Naively each member would be told of each later join: up to 2,000 frames. The window grows with the storm instead, and
+a room that is too large to list is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from bench.load import Client, Swarm
+from bench.process import OPEN, QUIET, running_server
+from bench.report import Figure, quantile, ratio
+
+NAME = "join_storm"
+CLIENTS = 2_000
+STORM_SECONDS = 5.0
+CALM_SECONDS = 3.0
+PROBE_SECONDS = 0.05
+"""How often the unrelated room changes."""
+
+STEPS = 100
+"""The joins are sent in so many even portions."""
+
+FRAMES_MOST = 30
+BYTES_MOST = 256 * 1024
+
+
+class Received:
+    """What each client got after its snapshot."""
+
+    def __init__(self) -> None:
+        self.frames: dict[int, int] = defaultdict(int)
+        self.payload_bytes: dict[int, int] = defaultdict(int)
+        self.snapshots: set[int] = set()
+
+    def __call__(self, client: Client, payload: bytes) -> None:
+        if client.index in self.snapshots:
+            self.frames[client.index] += 1
+            self.payload_bytes[client.index] += len(payload)
+        elif payload.startswith(b'{"type":"snapshot"'):
+            self.snapshots.add(client.index)
+
+
+class Probe:
+    """Two clients in another room: one changes it, the other sees when."""
+
+    def __init__(self, port: int) -> None:
+        self._swarm = Swarm(port)
+
+    async def open(self) -> None:
+        """Join both."""
+        clients = await self._swarm.open(2)
+        await self._swarm.greet(clients, "probe")
+        clients[0].send(b'{"type":"join","id":1,"room":"other"}')
+        await self._swarm.until_frames(2)
+        clients[1].send(b'{"type":"watch","id":1,"rooms":["other"]}')
+        await self._swarm.until_frames(2)
+
+    async def latencies(self, seconds: float) -> list[float]:
+        """How long each change took to be seen, over so many seconds."""
+        loop = asyncio.get_running_loop()
+        end, found = loop.time() + seconds, []
+        member, watcher = self._swarm.clients
+        while (began := loop.time()) < end:
+            wanted = watcher.frames + 1
+            member.send(b'{"type":"update","room":"other","state":{"at":%d}}' % int(began * 1e6))
+            await self._swarm.until(lambda wanted=wanted: watcher.frames >= wanted, 30)  # type: ignore[misc]
+            found.append(loop.time() - began)
+            await asyncio.sleep(max(began + PROBE_SECONDS - loop.time(), 0))
+        return found
+
+    def close(self) -> None:
+        """Drop both."""
+        self._swarm.close()
+
+
+async def run(small: bool) -> list[Figure]:
+    """The storm is the same, small or not."""
+    async with running_server(OPEN + QUIET) as server:
+        received = Received()
+        swarm, probe = Swarm(server.port, received), Probe(server.port)
+        await probe.open()
+        clients = await swarm.open(CLIENTS)
+        await swarm.greet(clients)
+        calm = await probe.latencies(CALM_SECONDS)
+        before = server.cpu_seconds()
+        storm, _ = await asyncio.gather(probe.latencies(STORM_SECONDS), _join(clients))
+        await swarm.until(lambda: len(received.snapshots) == CLIENTS, 60)
+        await asyncio.sleep(CALM_SECONDS)
+        used = server.cpu_seconds() - before
+        swarm.close()
+        probe.close()
+    quiet, busy = quantile(calm, 0.99), quantile(storm, 0.99)
+    return [
+        Figure(
+            NAME, "frames after the snapshot, the most of any client", max(received.frames.values()), "", 30, "at most"
+        ),
+        Figure(
+            NAME,
+            "KiB after the snapshot, the most of any client",
+            max(received.payload_bytes.values()) / 1024,
+            "KiB",
+            256,
+            "at most",
+        ),
+        Figure(NAME, "another room's p99, calm", quiet * 1000, "ms"),
+        Figure(NAME, "another room's p99, in the storm", busy * 1000, "ms"),
+        Figure(NAME, "another room's p99, storm to calm", ratio(busy, quiet), "", 2, "at most"),
+        Figure(NAME, "CPU of the server", used, "s"),
+    ]
+
+
+async def _join(clients: list[Client]) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for step in range(STEPS):
+        for client in clients[step::STEPS]:
+            client.send(b'{"type":"join","id":1,"room":"storm"}')
+        await asyncio.sleep(max(began + (step + 1) * STORM_SECONDS / STEPS - loop.time(), 0))
