@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hereabouts.errors import Refusal
-from hereabouts.protocol.codec import check_id, decode, request_id
+from hereabouts.protocol.codec import check_id, decode, request_id, strict
 from hereabouts.protocol.messages import Beat, Join
 
 
@@ -46,6 +46,7 @@ def test_unknown_fields_are_ignored_and_unknown_types_are_unsupported() -> None:
         b'{"type":"join","id":1,"room":"a","state":{"x":Infinity}}',
         b'{"type":"join","id":1,"room":"a","state":{"x":1e999}}',
         b'{"type":"join","id":1,"room":"a","state":{"x":9007199254740993}}',
+        b'{"type":"join","id":1,"room":"a","state":{"x":-9007199254740993}}',
         b'{"type":"join","id":1,"room":"a","state":{"x":1,"x":2}}',
         b'{"type":"join","id":1,"room":"a","state":{"x":{"y":1,"y":2}}}',
         b'{"type":"join","id":1,"room":"a","room":"b"}',
@@ -59,6 +60,13 @@ def test_unknown_fields_are_ignored_and_unknown_types_are_unsupported() -> None:
 )
 def test_bad_frames_are_refused(frame: bytes) -> None:
     assert refused(frame) == "bad_request"
+
+
+def test_the_depth_allowed_is_allowed_and_no_more() -> None:
+    assert strict(b"[" * 16 + b"]" * 16, depth=16) is not None
+    with pytest.raises(Refusal) as caught:
+        strict(b"[" * 17 + b"]" * 17, depth=16)
+    assert caught.value.limit == "depth"
 
 
 def test_the_id_of_a_refused_frame_is_found_if_it_can_be() -> None:

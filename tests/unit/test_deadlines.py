@@ -35,6 +35,15 @@ def test_a_deadline_that_moved_later_is_found_at_its_new_time() -> None:
     assert wheel.due(3.2) == [item]
 
 
+def test_a_deadline_that_moved_by_less_than_a_slot_is_not_early() -> None:
+    wheel: Deadlines[Item] = Deadlines(0.0, 0.1)
+    item = Item(1.0)
+    wheel.file(item)
+    item.due = 1.09
+    assert wheel.due(1.05) == []
+    assert wheel.due(1.25) == [item]
+
+
 def test_a_deadline_that_moved_earlier_is_found_once_it_is_filed_again() -> None:
     wheel: Deadlines[Item] = Deadlines(0.0, 0.1)
     item = Item(3.0)

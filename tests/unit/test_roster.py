@@ -50,6 +50,14 @@ def test_the_newest_value_of_each_key_wins_and_ties_go_to_the_greater_session() 
         assert fold_member(order).state == {"x": Raw(b"2"), "y": Raw(b"1")}
 
 
+def test_the_status_is_that_of_the_newest_outcome_whichever_session_carries_it() -> None:
+    told = record("a", joined_at=1, status="dnd", text="not now", outcome_seq=8)
+    behind = record("b", joined_at=2, status="online", outcome_seq=7)
+    for order in ([told, behind], [behind, told]):
+        member = fold_member(order)
+        assert (member.status, member.text) == ("dnd", "not now")
+
+
 def test_null_takes_away_only_the_own_value() -> None:
     mine = {"x": Value(Raw(b"1"), 1), "y": Value(Raw(b"1"), 1)}
     assert patch_state(mine, {"x": Raw(b"null"), "z": Raw(b"3")}, 2) == {
