@@ -31,7 +31,10 @@ class Grants(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """What a verified credential says. `expires_at` and `issued_at` are milliseconds since the epoch."""
+    """What a verified credential says. `expires_at` and `issued_at` are milliseconds since the epoch.
+
+    `is_server` is an API key that may read: nobody's own eyes, and nothing of its tenant is hidden from it.
+    """
 
     tenant: str
     user_id: str
@@ -42,6 +45,7 @@ class Identity(Struct, frozen=True):
     expires_at: int | None = None
     issued_at: int | None = None
     token_id: str | None = None
+    is_server: bool = False
 
 
 def matches(pattern: str, text: str) -> bool:

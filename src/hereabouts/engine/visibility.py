@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from msgspec import UNSET, Struct
 
+from hereabouts.engine.identity import Identity
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.roster import MemberFold
 from hereabouts.engine.status import OFFLINE, Outcome
@@ -33,6 +34,15 @@ def view_for(
     if matching:
         return max(matching, key=_WIDTH.__getitem__)
     return views.get("default", "none")
+
+
+def view_of(
+    identity: Identity, policy: Policy, surface: Surface, *, is_member: bool = False, is_related: bool = False
+) -> View:
+    """The view that a credential has: a server sees everything, anybody else what the role may."""
+    if identity.is_server:
+        return "full"
+    return view_for(policy, surface, identity.role, is_member=is_member, is_related=is_related)
 
 
 _SHIPPED: Final[dict[Surface, dict[str, View]]] = {

@@ -11,7 +11,7 @@ from msgspec import Raw
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Now
 from hereabouts.engine.status import OFFLINE, Outcome
-from hereabouts.engine.visibility import project_user, view_for
+from hereabouts.engine.visibility import project_user, view_of
 from hereabouts.fanout.outbox import Packet, pack
 from hereabouts.fanout.viewer import Viewer
 from hereabouts.protocol.messages import Users
@@ -56,7 +56,7 @@ class Card:
         """Viewers with the same word are shown the same bytes."""
         if viewer.identity.user_id == self.user_id:
             return "self"
-        return view_for(self.policy, "users", viewer.identity.role, is_related=True)
+        return view_of(viewer.identity, self.policy, "users", is_related=True)
 
     def turn(self, outcome: Outcome, at: int) -> set[str]:
         """Take a new outcome; the audiences whose picture changed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey
 from hereabouts.engine.session import Session
-from hereabouts.engine.visibility import view_for
+from hereabouts.engine.visibility import view_for, view_of
 from hereabouts.errors import Refusal
 from hereabouts.fanout.audience import Audience
 from hereabouts.fanout.cards import Card, Cards
@@ -32,7 +32,7 @@ class Looking:
         """The audience that a viewer belongs to in a room, as it looks there now."""
         identity = viewer.identity
         policy = self._context.policy(identity.tenant, identity.role, viewing.room)
-        view = view_for(policy, "rooms", identity.role, is_member=viewing.is_member)
+        view = view_of(identity, policy, "rooms", is_member=viewing.is_member)
         is_counting = not viewing.is_member and viewing.watch_mode == "count"
         return Audience(view, "count" if is_counting else "roster")
 
@@ -88,7 +88,7 @@ class Looking:
         identity = viewer.identity
         policy = self._context.policy(identity.tenant, identity.role, room)
         viewing = viewer.viewings.get(room)
-        view = view_for(policy, "rooms", identity.role, is_member=viewing is not None and viewing.is_member)
+        view = view_of(identity, policy, "rooms", is_member=viewing is not None and viewing.is_member)
         if view == "none" and policy.on_none == "forbid":
             raise Refusal("forbidden", f"the policy lets this role see nothing of {room!r}")
 

@@ -1,0 +1,71 @@
+"""Who makes a call over HTTP: a user by token, or a server by API key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from hereabouts.auth.api_keys import ApiKey, KeyRing, is_api_key
+from hereabouts.auth.tokens import EVERYTHING, Verifier
+from hereabouts.engine.identity import Identity
+from hereabouts.errors import Refusal
+from hereabouts.runtime.entrance import Entrance
+
+Access = Literal["anybody", "user", "reader", "minter"]
+"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `tokens`."""
+
+
+class Caller(NamedTuple):
+    """Who calls. A server's identity has no user id and is granted everything in its tenant."""
+
+    identity: Identity
+    key: ApiKey | None = None
+
+
+ANYBODY: Final = Caller(Identity("", ""))
+
+
+class Callers:
+    """Tells who calls. Raises `Refusal` with `unauthenticated`, `token_expired` or `forbidden`."""
+
+    def __init__(self, verifier: Verifier, entrance: Entrance, keys: KeyRing) -> None:
+        self._verifier = verifier
+        self._entrance = entrance
+        self._keys = keys
+
+    async def admit(self, access: Access, headers: Mapping[str, str]) -> Caller:
+        """The caller, if it may make such a call. A user's revocation is left to what a `user` call does."""
+        if access == "anybody":
+            return ANYBODY
+        credential = _credential(headers)
+        if is_api_key(credential) or "x-api-key" in headers:
+            return self._server(access, credential, headers.get("x-tenant"))
+        if access == "minter":
+            raise Refusal("unauthenticated", "this call takes an API key, not a user token")
+        identity = await self._verifier.verify(credential)
+        if access == "reader":
+            await self._entrance.check_revoked(identity)
+        return Caller(identity)
+
+    def key(self, headers: Mapping[str, str], scope: str) -> ApiKey:
+        """The API key of a call, which must have this scope."""
+        key = self._keys.find(_credential(headers), headers.get("x-tenant"))
+        key.require(scope)
+        return key
+
+    def _server(self, access: Access, credential: str, tenant: str | None) -> Caller:
+        key = self._keys.find(credential, tenant)
+        if access == "user":
+            raise Refusal("unauthenticated", "this call takes a user token, not an API key")
+        key.require("read" if access == "reader" else "tokens")
+        return Caller(Identity(key.tenant, "", grants=EVERYTHING, is_server=True), key)
+
+
+def _credential(headers: Mapping[str, str]) -> str:
+    key = headers.get("x-api-key")
+    if key is not None:
+        return key
+    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not credential.strip():
+        raise Refusal("unauthenticated", "the call needs a header Authorization: Bearer, with a token or an API key")
+    return credential.strip()
