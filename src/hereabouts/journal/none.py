@@ -17,6 +17,7 @@ from hereabouts.journal.base import (
     Transition,
     merge,
 )
+from hereabouts.journal.revocations import Revocation, Revocations
 
 USERS_MOST: Final = 100_000
 """Of how many users something is kept; who was heard of longest ago is forgotten first."""
@@ -33,7 +34,7 @@ class NoJournal(Journal):
         self._users_most = users_most
         self._seen: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
         self._declared: OrderedDict[tuple[str, str], Declared] = OrderedDict()
-        self._revoked: OrderedDict[tuple[str, Revocable, str], int] = OrderedDict()
+        self._revocations = Revocations()
 
     async def open(self) -> None:
         """See `Journal.open`."""
@@ -74,15 +75,11 @@ class NoJournal(Journal):
 
     async def revoke(self, tenant: str, kind: Revocable, id: str, at: int, until_at: int) -> None:
         """See `Journal.revoke`."""
-        key = tenant, kind, id
-        self._keep(self._revoked, key, max(at, self._revoked.get(key, at)))
+        self._revocations.add(Revocation(tenant, kind, id, at, until_at))
 
     async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
         """See `Journal.revoked`."""
-        if token_id is not None and (tenant, "token", token_id) in self._revoked:
-            return True
-        cut_at = self._revoked.get((tenant, "user", user_id))
-        return cut_at is not None and (issued_at is None or issued_at <= cut_at)
+        return self._revocations.hit(tenant, user_id, token_id, issued_at)
 
     async def hand_over(self, payloads: Sequence[bytes], at: int, valid_until_at: int) -> None:
         """See `Journal.hand_over`."""
