@@ -41,7 +41,7 @@ class Arena:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for wire in self.wires:
-            await wire.close()
+            await wire.reset()
         for proxy in self._proxies:
             await proxy.__aexit__(None, None, None)
         await self.server.stop()
