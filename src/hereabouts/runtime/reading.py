@@ -1,0 +1,202 @@
+"""Presence, read once: cards of users and rosters of rooms, as far as the caller may see. Nothing here writes.
+
+A grant is judged before any look-up, so that what one may not see, what hides and what never was give one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import structs
+
+from hereabouts.engine.identity import Identity
+from hereabouts.engine.records import FeedKey
+from hereabouts.engine.roster import MemberFold, Roster
+from hereabouts.engine.status import OFFLINE, Outcome, fold, newest
+from hereabouts.engine.visibility import project_user, view_of
+from hereabouts.errors import JournalUnavailable, Refusal
+from hereabouts.fanout.audience import Audience
+from hereabouts.protocol.codec import check_id
+from hereabouts.protocol.codes import View
+from hereabouts.protocol.messages import User
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.people import People
+from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relay import Relay
+
+
+class RoomRead(NamedTuple):
+    """A room at one position of what the caller's audience is shown of it. `typing` are those who may be shown so."""
+
+    room: str
+    view: View
+    epoch: str
+    seq: int
+    count: int
+    members: tuple[MemberFold, ...]
+    typing: frozenset[str]
+
+
+class RoomCount(NamedTuple):
+    """How many users, and how many sessions where the caller may know."""
+
+    count: int
+    sessions: int | None
+
+
+class _Standing(NamedTuple):
+    roster: Roster
+    typing: frozenset[str]
+    epoch: str
+    seq: int
+
+
+class UsersRead(NamedTuple):
+    """Cards in the order asked. `degraded` where some may be out of date or incomplete."""
+
+    users: list[User]
+    degraded: bool
+
+
+class Reading:
+    """Reads for one caller at a time."""
+
+    def __init__(self, context: Context, relay: Relay, people: People, registry: Registry) -> None:
+        self._context = context
+        self._relay = relay
+        self._people = people
+        self._registry = registry
+
+    # Users
+
+    async def users(self, identity: Identity, user_ids: Sequence[str]) -> UsersRead:
+        """The cards of these users. Raises `Refusal` for a name that no user has."""
+        for user_id in user_ids:
+            check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
+        visible = [user_id for user_id in dict.fromkeys(user_ids) if self._may_see(identity, user_id)]
+        outcomes, is_whole = await self._outcomes(identity.tenant, visible)
+        policy, at = self._context.policy(identity.tenant), self._context.now().at
+        view = view_of(identity, policy, "users", is_related=True)
+        cards = {
+            user_id: project_user(
+                user_id, outcomes.get(user_id, OFFLINE), view, policy, at, is_self=user_id == identity.user_id
+            )
+            for user_id in user_ids
+        }
+        return UsersRead([cards[user_id] for user_id in user_ids], self._context.is_degraded or not is_whole)
+
+    @staticmethod
+    def _may_see(identity: Identity, user_id: str) -> bool:
+        return user_id == identity.user_id or identity.grants.may_watch_user(user_id)
+
+    async def _outcomes(self, tenant: str, user_ids: list[str]) -> tuple[dict[str, Outcome], bool]:
+        """What these users come to, and whether the record of those who are not here could be read."""
+        outcomes: dict[str, Outcome] = {}
+        absent: list[str] = []
+        for user_id in user_ids:
+            outcome = await self._outcome(FeedKey(tenant, "user", user_id))
+            if outcome.sessions == 0 and outcome.last_seen_at is None:
+                absent.append(user_id)
+            outcomes[user_id] = outcome
+        try:
+            seen = await self._context.journal.last_seen(tenant, absent) if absent else {}
+        except JournalUnavailable as error:
+            self._context.failed(error)
+            return outcomes, False
+        for user_id, row in seen.items():
+            outcomes[user_id] = structs.replace(
+                outcomes[user_id], last_seen_at=row.public_seen_at, last_active_at=row.public_active_at
+            )
+        return outcomes, True
+
+    async def _outcome(self, feed: FeedKey) -> Outcome:
+        person = self._people.find(feed)
+        if person is not None:
+            return self._freshened(feed, person.outcome)
+        snapshot = await self._context.backend.snapshot(feed)
+        return self._freshened(feed, fold(snapshot.records))
+
+    def _freshened(self, feed: FeedKey, outcome: Outcome) -> Outcome:
+        """With the newest proofs of the sessions here, which records carry only as of their last change."""
+        if outcome.sessions == 0 or outcome.is_invisible:
+            return outcome
+        sessions = [owned.session for owned in self._registry.of_user(feed.tenant, feed.name)]
+        return structs.replace(
+            outcome,
+            last_seen_at=newest((outcome.last_seen_at, *(session.last_seen_at for session in sessions))),
+            last_active_at=newest((outcome.last_active_at, *(session.last_active_at for session in sessions))),
+        )
+
+    # Rooms
+
+    async def room(self, identity: Identity, room: str) -> RoomRead:
+        """The roster of a room. Raises `Refusal` with `forbidden` by pattern or policy alone."""
+        view = self._judge(identity, room)
+        standing = await self._at(identity, room, Audience(view, "roster"))
+        members = tuple(standing.roster.members.values()) if view in ("full", "status") else ()
+        return RoomRead(
+            room=room,
+            view=view,
+            epoch=standing.epoch,
+            seq=standing.seq,
+            count=0 if view == "none" else standing.roster.count,
+            members=members,
+            typing=standing.typing if view == "full" else frozenset(),
+        )
+
+    async def count(self, identity: Identity, room: str) -> RoomCount:
+        """How many are in a room. Raises like `room`."""
+        view = self._judge(identity, room)
+        if view == "none":
+            return RoomCount(0, None)
+        roster = (await self._at(identity, room, Audience(view, "count"))).roster
+        return RoomCount(roster.count, roster.sessions if view == "full" else None)
+
+    async def rooms_of(self, identity: Identity, user_id: str) -> list[str]:
+        """The rooms that a user is in, as far as the caller may see members there. Of sessions on this node."""
+        check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
+        if not self._may_see(identity, user_id):
+            return []
+        is_self = user_id == identity.user_id
+        rooms: dict[str, None] = {}
+        for owned in self._registry.of_user(identity.tenant, user_id):
+            session = owned.session
+            if session.is_published and (is_self or not session.outcome.is_invisible):
+                rooms.update(dict.fromkeys(room for room in session.rooms if is_self or self._shows(identity, room)))
+        return sorted(rooms)
+
+    def _shows(self, identity: Identity, room: str) -> bool:
+        is_member = self._is_member(identity, room)
+        if not (is_member or identity.grants.may("watch", room)):
+            return False
+        policy = self._context.policy(identity.tenant, identity.role, room)
+        return view_of(identity, policy, "rooms", is_member=is_member) in ("full", "status")
+
+    def _judge(self, identity: Identity, room: str) -> View:
+        check_id(room, "the id of a room", id_bytes=self._context.limits.id_bytes)
+        is_member = self._is_member(identity, room)
+        if not (is_member or identity.grants.may("watch", room)):
+            raise Refusal("forbidden", f"the token does not grant watching {room!r}")
+        policy = self._context.policy(identity.tenant, identity.role, room)
+        view = view_of(identity, policy, "rooms", is_member=is_member)
+        if view == "none" and policy.on_none == "forbid":
+            raise Refusal("forbidden", f"the policy lets this role see nothing of {room!r}")
+        return view
+
+    def _is_member(self, identity: Identity, room: str) -> bool:
+        sessions = self._registry.of_user(identity.tenant, identity.user_id)
+        return any(owned.session.is_published and room in owned.session.rooms for owned in sessions)
+
+    async def _at(self, identity: Identity, room: str, audience: Audience) -> _Standing:
+        """The room now. Where nobody of the audience looks on this node the position is one of its own."""
+        feed = FeedKey(identity.tenant, "room", room)
+        fan = self._relay.rooms.get(feed)
+        if fan is None:
+            snapshot = await self._context.backend.snapshot(feed)
+            return _Standing(Roster(snapshot), frozenset(), self._context.new_epoch(), 0)
+        stream = fan.streams.get(audience)
+        if stream is None or stream.is_summary:
+            return _Standing(fan.roster, frozenset(fan.typing), self._context.new_epoch(), 0)
+        stream.advance()
+        return _Standing(fan.roster, frozenset(fan.typing), stream.epoch, stream.seq)
