@@ -1,1 +1,49 @@
-"""The Python client: asyncio, and a synchronous face. Imports nothing of the server but `protocol`."""
+"""The Python client. It imports nothing of the server but the protocol's words."""
+
+from hereabouts.client.events import (
+    CountChanged,
+    Event,
+    Joined,
+    Left,
+    Member,
+    RoomEvent,
+    Synced,
+    TypingChanged,
+    Updated,
+    User,
+    UserChanged,
+)
+from hereabouts.client.http import AsyncHeartbeats, AsyncPresenceServer
+from hereabouts.client.presence import AsyncPresence
+from hereabouts.client.reading import Reading
+from hereabouts.client.refusals import Cleared, Closed, Refused, Revoked, SessionEnded, Superseded, TokenRefused
+from hereabouts.client.room import AsyncRoom
+from hereabouts.client.watching import AsyncUsers, AsyncWatch
+
+__all__ = [
+    "AsyncHeartbeats",
+    "AsyncPresence",
+    "AsyncPresenceServer",
+    "AsyncRoom",
+    "AsyncUsers",
+    "AsyncWatch",
+    "Cleared",
+    "Closed",
+    "CountChanged",
+    "Event",
+    "Joined",
+    "Left",
+    "Member",
+    "Reading",
+    "Refused",
+    "Revoked",
+    "RoomEvent",
+    "SessionEnded",
+    "Superseded",
+    "Synced",
+    "TokenRefused",
+    "TypingChanged",
+    "Updated",
+    "User",
+    "UserChanged",
+]

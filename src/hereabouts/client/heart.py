@@ -48,7 +48,7 @@ class Heart:
         self._plan()
 
     def note_input(self) -> None:
-        """There was human input. The first after a while is told at once, so that idle ends when a person comes back."""
+        """There was human input. The first after a while is told at once: it ends idle when a person comes back."""
         self._had_input = True
         if self._clock.time() - self._told_input_at >= self.beat_seconds:
             self.beat()

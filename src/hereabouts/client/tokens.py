@@ -30,6 +30,11 @@ class Tokens:
         """The token in use; the first call gets it."""
         return self._token if self._token is not None else await self.renew()
 
+    def spoil(self) -> None:
+        """The token in use is no good any more: the next time it is needed, there shall be a new one."""
+        if not isinstance(self._source, str):
+            self._token = None
+
     async def renew(self) -> str:
         """A new token, where there can be one."""
         if not isinstance(self._source, str):
