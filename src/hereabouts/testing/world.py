@@ -240,10 +240,13 @@ class World:
         self.keep_alive(client)
         return client
 
-    async def observer(self, *rooms: str, node: int = 0, user_id: str = "observer", **watch: Any) -> ScriptedClient:
+    async def observer(
+        self, *rooms: str, node: int = 0, user_id: str = "observer", role: str | None = None, **watch: Any
+    ) -> ScriptedClient:
         """Somebody who watches and beats."""
-        client = await self.enter(user_id, node=node)
-        await client.watch(*rooms, **watch)
+        client = await self.enter(user_id, node=node, role=role)
+        if rooms:
+            await client.watch(*rooms, **watch)
         return client
 
     def keep_alive(self, client: ScriptedClient, every_seconds: float = 1.0) -> None:
