@@ -10,17 +10,16 @@ import asyncio
 from collections import defaultdict
 
 from bench.load import Client, Swarm
+from bench.probe import probing
 from bench.process import OPEN, QUIET, running_server
 from bench.report import Figure, quantile, ratio
 
 NAME = "join_storm"
 CLIENTS = 2_000
 STORM_SECONDS = 5.0
-CALM_SECONDS = 3.0
-PROBE_SECONDS = 0.05
-"""How often the unrelated room changes."""
-
-STEPS = 100
+CALM_SECONDS = 6.0
+AFTER_SECONDS = 2.0
+STEPS = 500
 """The joins are sent in so many even portions."""
 
 FRAMES_MOST = 30
@@ -43,55 +42,20 @@ class Received:
             self.snapshots.add(client.index)
 
 
-class Probe:
-    """Two clients in another room: one changes it, the other sees when."""
-
-    def __init__(self, port: int) -> None:
-        self._swarm = Swarm(port)
-
-    async def open(self) -> None:
-        """Join both."""
-        clients = await self._swarm.open(2)
-        await self._swarm.greet(clients, "probe")
-        clients[0].send(b'{"type":"join","id":1,"room":"other"}')
-        await self._swarm.until_frames(2)
-        clients[1].send(b'{"type":"watch","id":1,"rooms":["other"]}')
-        await self._swarm.until_frames(2)
-
-    async def latencies(self, seconds: float) -> list[float]:
-        """How long each change took to be seen, over so many seconds."""
-        loop = asyncio.get_running_loop()
-        end, found = loop.time() + seconds, []
-        member, watcher = self._swarm.clients
-        while (began := loop.time()) < end:
-            wanted = watcher.frames + 1
-            member.send(b'{"type":"update","room":"other","state":{"at":%d}}' % int(began * 1e6))
-            await self._swarm.until(lambda wanted=wanted: watcher.frames >= wanted, 30)  # type: ignore[misc]
-            found.append(loop.time() - began)
-            await asyncio.sleep(max(began + PROBE_SECONDS - loop.time(), 0))
-        return found
-
-    def close(self) -> None:
-        """Drop both."""
-        self._swarm.close()
-
-
 async def run(small: bool) -> list[Figure]:
     """The storm is the same, small or not."""
-    async with running_server(OPEN + QUIET) as server:
+    async with running_server(OPEN + QUIET) as server, probing(server.port) as measure:
         received = Received()
-        swarm, probe = Swarm(server.port, received), Probe(server.port)
-        await probe.open()
+        swarm = Swarm(server.port, received)
         clients = await swarm.open(CLIENTS)
         await swarm.greet(clients)
-        calm = await probe.latencies(CALM_SECONDS)
+        calm = await measure(CALM_SECONDS)
         before = server.cpu_seconds()
-        storm, _ = await asyncio.gather(probe.latencies(STORM_SECONDS), _join(clients))
+        storm, _ = await asyncio.gather(measure(STORM_SECONDS), _join(clients))
         await swarm.until(lambda: len(received.snapshots) == CLIENTS, 60)
-        await asyncio.sleep(CALM_SECONDS)
+        await asyncio.sleep(AFTER_SECONDS)
         used = server.cpu_seconds() - before
         swarm.close()
-        probe.close()
     quiet, busy = quantile(calm, 0.99), quantile(storm, 0.99)
     return [
         Figure(
