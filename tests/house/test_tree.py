@@ -25,7 +25,6 @@ ELSEWHERE: Final = {
     "backends/base.py": "the seam; tests/contract/test_backends.py runs its suite",
     "backends/memory.py": "tests/contract/test_backends.py",
     "engine/effects.py": "values only",
-    "engine/identity.py": "tests/unit/test_claims.py and test_tokens.py make and read identities",
     "engine/records.py": "values only; their one rule is in tests/contract/test_backends.py",
     "journal/base.py": "the seam; tests/contract runs its suite",
     "journal/none.py": "tests/contract",
