@@ -7,6 +7,7 @@ import socket
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hereabouts.errors import ConfigError
 from hereabouts.gateway.door import Door
@@ -14,6 +15,18 @@ from hereabouts.gateway.websocket import bound_to
 
 BACKLOG = 2_048
 """Connections that wait to be accepted: a whole room may come back at once."""
+
+
+class _Http(HttpToolsProtocol):
+    """uvicorn's, but that it lets go of its parser, which holds it in a cycle, when it has done its part."""
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self.parser = None  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.parser = None  # type: ignore[assignment]
 
 
 class Server:
@@ -25,7 +38,7 @@ class Server:
         self._config = uvicorn.Config(
             app,
             ws=bound_to(door) if door is not None else "none",
-            http="httptools",
+            http=_Http,
             loop="none",
             lifespan="off",
             log_config=None,

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from hereabouts.errors import Refusal
-from hereabouts.protocol.messages import CLIENT_MESSAGES, ClientMessages, ServerMessage, tag_of
+from hereabouts.protocol.messages import CLIENT_MESSAGES, Beat, ClientMessages, ServerMessage, tag_of
 
 MAX_INTEGER: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
@@ -47,9 +47,8 @@ def decode(frame: bytes, *, depth: int = 16) -> ClientMessages:
         message: ClientMessages = _decoder.decode(frame)
     except msgspec.ValidationError as error:
         raise _explain(frame, error) from None
-    if len(frame) <= _SHORT_BYTES:
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
+    # Beats are most of what comes, and nearly all alike.
+    if type(message) is Beat and len(frame) <= _SHORT_BYTES and len(_remembered) < _REMEMBERED:
         _remembered[bytes(frame)] = message
     return message
 
