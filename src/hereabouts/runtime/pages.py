@@ -10,6 +10,7 @@ from msgspec import Raw
 from hereabouts.engine.identity import Identity
 from hereabouts.errors import Refusal
 from hereabouts.fanout.audience import member_json
+from hereabouts.protocol.codes import View
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.reading import RoomRead
 
@@ -59,13 +60,17 @@ class Pages:
         self._members += len(read.members)
         return self._page(identity, read, 0, limit, name)
 
-    def later(self, identity: Identity, key: str, room: str, cursor: str, limit: int) -> Page:
-        """The page at a cursor. Raises `Refusal` with `cursor_gone`, whatever is wrong with it."""
+    def later(self, identity: Identity, key: str, room: str, view: View, cursor: str, limit: int) -> Page:
+        """The page at a cursor, for a caller who has this view now.
+
+        Raises `Refusal` with `cursor_gone`, whatever is wrong with it.
+        """
         self._forget_old()
         name, _, place = cursor.partition(".")
         kept = self._kept.get(name)
-        is_own = kept is not None and (kept.caller, kept.read.room) == ((identity.tenant, identity.user_id, key), room)
-        if kept is None or not is_own or not (place.isdecimal() and place.isascii() and len(place) <= 9):
+        wanted = ((identity.tenant, identity.user_id, key), room, view)
+        is_place = place.isdecimal() and place.isascii() and len(place) <= 9
+        if kept is None or (kept.caller, kept.read.room, kept.read.view) != wanted or not is_place:
             raise Refusal("cursor_gone", f"the cursor is not known here; it is good for {CURSOR_SECONDS:g} s")
         return self._page(identity, kept.read, int(place), limit, name)
 

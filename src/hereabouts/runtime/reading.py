@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.records import FeedKey
@@ -26,7 +26,7 @@ from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relay import Relay
 
 
-class RoomRead(NamedTuple):
+class RoomRead(Struct, frozen=True):
     """A room at one position of what the caller's audience is shown of it. `typing` are those who may be shown so."""
 
     room: str
@@ -38,7 +38,7 @@ class RoomRead(NamedTuple):
     typing: frozenset[str]
 
 
-class RoomCount(NamedTuple):
+class RoomCount(Struct, frozen=True):
     """How many users, and how many sessions where the caller may know."""
 
     count: int
@@ -132,7 +132,7 @@ class Reading:
 
     async def room(self, identity: Identity, room: str) -> RoomRead:
         """The roster of a room. Raises `Refusal` with `forbidden` by pattern or policy alone."""
-        view = self._judge(identity, room)
+        view = self.judge(identity, room)
         standing = await self._at(identity, room, Audience(view, "roster"))
         members = tuple(standing.roster.members.values()) if view in ("full", "status") else ()
         return RoomRead(
@@ -147,7 +147,7 @@ class Reading:
 
     async def count(self, identity: Identity, room: str) -> RoomCount:
         """How many are in a room. Raises like `room`."""
-        view = self._judge(identity, room)
+        view = self.judge(identity, room)
         if view == "none":
             return RoomCount(0, None)
         roster = (await self._at(identity, room, Audience(view, "count"))).roster
@@ -173,7 +173,8 @@ class Reading:
         policy = self._context.policy(identity.tenant, identity.role, room)
         return view_of(identity, policy, "rooms", is_member=is_member) in ("full", "status")
 
-    def _judge(self, identity: Identity, room: str) -> View:
+    def judge(self, identity: Identity, room: str) -> View:
+        """The view that the caller has of a room, before anything is looked up. Raises like `room`."""
         check_id(room, "the id of a room", id_bytes=self._context.limits.id_bytes)
         is_member = self._is_member(identity, room)
         if not (is_member or identity.grants.may("watch", room)):

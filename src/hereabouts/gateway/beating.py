@@ -1,0 +1,127 @@
+"""Calls that change presence: a beat, a leave, and the making of a token for those who beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from hereabouts.auth.minting import Minter, TokenRequest, permitted
+from hereabouts.engine.limits import TokenBucket
+from hereabouts.errors import Refusal
+from hereabouts.gateway.door import Door
+from hereabouts.routes import JSON, TEXT, Asked, Call, Nothing
+from hereabouts.runtime.beats import HttpBeat, HttpBeatAnswer, HttpBeats
+
+LEAVES_PER_SECOND: Final = 20.0
+"""Leaves by beacon from one address, with bursts of ten times as many: an office may close its tabs at once."""
+
+COUNTED_ADDRESSES: Final = 10_000
+"""So many addresses are counted; then the count begins anew."""
+
+
+class LeaveBody(Struct):
+    """A leave token, and how many seconds to wait for the page to come back (at most the grace)."""
+
+    leave_token: str
+    after_seconds: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+
+
+class TokenAnswer(Struct):
+    """A user token, and when it runs out."""
+
+    token: str
+    expires_at: int
+
+
+class LeaveRate:
+    """Holds the beacons of an address to a rate: they carry no other credential."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def check(self, asked: Asked[Any, Any]) -> None:
+        """Count one. Raises `Refusal` with `rate_limited`."""
+        client, forwarded_for = asked.request.client, asked.request.headers.get("x-forwarded-for")
+        address = self._door.address(client.host if client is not None else "", forwarded_for)
+        bucket = self._buckets.get(address)
+        if bucket is None:
+            if len(self._buckets) >= COUNTED_ADDRESSES:
+                self._buckets.clear()
+            bucket = self._buckets[address] = TokenBucket(LEAVES_PER_SECOND, 10 * LEAVES_PER_SECOND)
+        wait_seconds = bucket.take(self._door.context.now().tick)
+        if wait_seconds:
+            raise Refusal("rate_limited", "too many leaves from this address", retry_after_seconds=wait_seconds)
+
+
+def beating_calls(
+    beats: HttpBeats, rate: LeaveRate, minter: Minter | None, admin_roles: Collection[str]
+) -> list[Call[Any, Any]]:
+    """`/v1/heartbeat`, `/v1/leave` and `/v1/tokens`."""
+
+    async def heartbeat(asked: Asked[Nothing, HttpBeat]) -> HttpBeatAnswer:
+        return await beats.beat(asked.caller.identity, asked.body)
+
+    async def leave(asked: Asked[Nothing, LeaveBody]) -> None:
+        rate.check(asked)
+        beats.leave(asked.body.leave_token, asked.body.after_seconds)
+
+    return [
+        Call(
+            name="heartbeat",
+            method="POST",
+            path="/v1/heartbeat",
+            summary="A beat without a socket: begins a session, or renews the one that `resume` is for.",
+            access="user",
+            act=heartbeat,
+            params=Nothing,
+            body=HttpBeat,
+            answer=HttpBeatAnswer,
+            codes=("limit_exceeded", "degraded"),
+        ),
+        Call(
+            name="leave",
+            method="POST",
+            path="/v1/leave",
+            summary="A beacon: ends the one session that the token is for. A wrong token is answered alike.",
+            access="anybody",
+            act=leave,
+            params=Nothing,
+            body=LeaveBody,
+            body_types=(TEXT, JSON),
+            reads=bare_token,
+            codes=("rate_limited",),
+        ),
+        Call(
+            name="mint_token",
+            method="POST",
+            path="/v1/tokens",
+            summary="Mint a user token in the tenant of the API key.",
+            access="minter",
+            act=_mint(minter, admin_roles),
+            params=Nothing,
+            body=TokenRequest,
+            answer=TokenAnswer,
+        ),
+    ]
+
+
+def _mint(minter: Minter | None, admin_roles: Collection[str]) -> Callable[[Asked[Nothing, TokenRequest]], Any]:
+    async def mint(asked: Asked[Nothing, TokenRequest]) -> TokenAnswer:
+        if minter is None or asked.caller.key is None:
+            raise Refusal("unsupported", "this server holds nothing to sign tokens with (auth.signing_key_file)")
+        minted = minter.mint(permitted(asked.body, asked.caller.key, admin_roles))
+        return TokenAnswer(minted.token, minted.expires_at)
+
+    return mint
+
+
+def bare_token(text: bytes) -> bytes:
+    """The body of a beacon: JSON, or nothing but the token, with white space around it."""
+    stripped = text.strip()
+    if not stripped or stripped.startswith(b"{"):
+        return stripped
+    return msgspec.json.encode({"leave_token": stripped.decode("utf-8", "replace")})
