@@ -80,6 +80,7 @@ class SqliteJournal(Journal):
         self._hurry = asyncio.Event()
         self._through: list[tuple[int, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     # Life
 
@@ -118,7 +119,7 @@ class SqliteJournal(Journal):
             self._writing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._writing
-            self._writing = None
+            self._writing, self._is_closed = None, True
             self._lost_rows += len(self._queue)
             loop = asyncio.get_running_loop()
             for executor, connection in ((self._reader, self._read_from), (self._writer, self._write_to)):
@@ -130,7 +131,9 @@ class SqliteJournal(Journal):
     def record(self, rows: Sequence[Row]) -> None:
         """See `Journal.record`."""
         for row in rows:
-            if self._queue.add(row):
+            if self._is_closed:
+                self._lose(1, "the journal is closed")
+            elif self._queue.add(row):
                 self.counts[ROW_KINDS[type(row)]] += 1
             else:
                 self._lose(1, f"{len(self._queue)} rows wait already")
@@ -205,7 +208,7 @@ class SqliteJournal(Journal):
             raise JournalUnavailable(f"the journal {self._path} is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(executor, act, connection)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise JournalUnavailable(f"{self._path}: {error}") from error
 
     def _lose(self, rows: int, why: str) -> None:

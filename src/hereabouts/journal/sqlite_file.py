@@ -17,7 +17,7 @@ from hereabouts.version import __version__
 SQLITE_LEAST: Final = (3, 37, 0)
 """STRICT tables came with it."""
 
-BUSY_SECONDS: Final = 5.0
+BUSY_SECONDS: Final = 2.0
 """How long a write waits for another program that has the file locked."""
 
 PRAGMAS: Final = (
