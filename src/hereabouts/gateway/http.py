@@ -1,41 +1,101 @@
-"""The HTTP application."""
+"""The HTTP application: every call, behind one gate."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
+from hereabouts.auth.api_keys import KeyRing
+from hereabouts.auth.minting import Minter
+from hereabouts.errors import Refusal
+from hereabouts.gateway.beating import LeaveRate, beating_calls
+from hereabouts.gateway.cors import Gate
 from hereabouts.gateway.demo import demo_routes
 from hereabouts.gateway.door import Door
+from hereabouts.gateway.health import health_routes
+from hereabouts.gateway.legacy import OldNames
+from hereabouts.gateway.lookups import Lookups
+from hereabouts.gateway.parts import Parts
+from hereabouts.gateway.problems import problem_bytes, problem_response
+from hereabouts.routes import Call, Routes
+from hereabouts.runtime.callers import Callers
+from hereabouts.runtime.reading import Reading
 from hereabouts.telemetry import exposition
 
 
-def build_app(node: Any, door: Door, *, keys: Any, minter: Any, admin_roles: Any, is_dev: bool) -> Starlette:
-    """All calls."""
-    demo = demo_routes(node.context.policies) if is_dev else []
-    return Starlette(routes=[*_checks(node), *demo])
+def build_app(
+    node: Parts,
+    door: Door,
+    *,
+    keys: KeyRing,
+    minter: Minter | None,
+    admin_roles: Collection[str],
+    is_dev: bool,
+) -> ASGIApp:
+    """All calls of the public listener. In dev the demo page is there too, and the metrics are anybody's."""
+    callers = Callers(node.verifier, node.entrance, keys)
+    calls = all_calls(node, door, callers, minter, admin_roles)
+    routes = Routes(
+        callers,
+        body_bytes=node.context.limits.frame_bytes,
+        depth=node.context.limits.depth,
+        refused=_counted(node),
+        failed=node.context.failed,
+    )
+    found: list[BaseRoute] = [
+        *routes.of(calls),
+        *health_routes(node, exposition(node.readings), None if is_dev else callers),
+        *(demo_routes(node.context.policies) if is_dev else ()),
+    ]
+    return Gate(_application(found), door, is_dev=is_dev)
 
 
-def build_internal_app(node: Any) -> Starlette:
-    """The checks and the metrics."""
-    return Starlette(routes=_checks(node))
+def build_internal_app(node: Parts) -> ASGIApp:
+    """The checks and the metrics, for a listener that only operators reach."""
+    return _application(health_routes(node, exposition(node.readings), None))
 
 
-def _checks(node: Any) -> list[Route]:
-    metrics = exposition(node.readings)
+def all_calls(
+    node: Parts, door: Door, callers: Callers, minter: Minter | None, admin_roles: Collection[str]
+) -> list[Call[Any, Any]]:
+    """Every typed call; the most frequent first, as they are tried in this order."""
+    reading = Reading(node.context, node.relay, node.people, node.registry)
+    rate = LeaveRate(door)
+    return [
+        *beating_calls(node.beats, rate, minter, admin_roles),
+        *Lookups(node.context, reading).calls(),
+        *OldNames(node.beats, reading, callers, rate).calls(),
+    ]
 
-    async def ready(request: Request) -> Response:
-        is_ready = node.is_open and not node.driver.is_draining
-        return Response("ok\n", 200 if is_ready else 503)
 
-    async def healthy(request: Request) -> Response:
-        return Response("ok\n")
+def _counted(node: Parts) -> Any:
+    def refused(refusal: Refusal) -> Response:
+        node.context.telemetry.error(refusal.code)
+        return problem_response(refusal)
 
-    async def measured(request: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4")
+    return refused
 
-    return [Route("/readyz", ready), Route("/healthz", healthy), Route("/metrics", measured)]
+
+def _application(routes: Sequence[BaseRoute]) -> Starlette:
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
+    app.router.redirect_slashes = False
+    return app
+
+
+def _unrouted(request: Request, error: Exception) -> Response:
+    """No call is at that path, or not with that method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "")
+        text = f"{request.method[:20]} is not for this path; it takes {allowed}"
+        body = problem_bytes(error.status_code, "unsupported", text)
+        return Response(body, error.status_code, {"Allow": allowed}, "application/problem+json")
+    return problem_response(Refusal("not_found", f"there is no call at {request.url.path[:200]!r}"))

@@ -1,0 +1,149 @@
+"""The names that earlier systems called, with the same meaning."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, UnsetType, structs
+from starlette.responses import Response
+
+from hereabouts.gateway.beating import LeaveRate, bare_token
+from hereabouts.gateway.lookups import split_ids
+from hereabouts.protocol.messages import User
+from hereabouts.routes import JSON, TEXT, Asked, Call, Nothing
+from hereabouts.runtime.beats import HttpBeat, HttpBeatAnswer, HttpBeats
+from hereabouts.runtime.callers import Callers
+from hereabouts.runtime.reading import Reading
+
+DEPRECATED_AT: Final = "@1767225600"
+"""Since when the old names are deprecated: 2026-01-01. Source: RFC 9745."""
+
+REMEMBERED_USERS: Final = 100_000
+"""So many users who beat without a secret are remembered; the oldest are forgotten and begin a new session."""
+
+
+class StatusParams(Struct):
+    """User ids with commas between them."""
+
+    userIds: str
+
+
+class OldStatus(Struct):
+    """Whether a user is there. `lastActiveAt` is in milliseconds, as far as the caller may see."""
+
+    isOnline: bool
+    lastActiveAt: int | None
+
+
+class OldPresence(Struct):
+    """The users that were asked for."""
+
+    presence: dict[str, OldStatus]
+
+
+class DisconnectBody(Struct):
+    """A leave token, or with a bearer token the session to end; without both, all of the user's."""
+
+    leave_token: str | None = None
+    session_id: str | None = None
+    after_seconds: float | None = None
+
+
+class OldNames:
+    """The calls."""
+
+    def __init__(self, beats: HttpBeats, reading: Reading, callers: Callers, rate: LeaveRate) -> None:
+        self._beats = beats
+        self._reading = reading
+        self._callers = callers
+        self._rate = rate
+        self._resumes: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    def calls(self) -> list[Call[Any, Any]]:
+        """`/api/presence/heartbeat`, `/api/presence/status` and `/api/user-disconnect`."""
+        return [
+            Call(
+                name="old_heartbeat",
+                method="POST",
+                path="/api/presence/heartbeat",
+                summary="`POST /v1/heartbeat`. Beats without `resume` are all of one session of the user.",
+                access="user",
+                act=self._heartbeat,
+                params=Nothing,
+                body=HttpBeat,
+                answer=HttpBeatAnswer,
+                codes=("limit_exceeded", "degraded"),
+                is_deprecated=True,
+            ),
+            Call(
+                name="old_status",
+                method="GET",
+                path="/api/presence/status",
+                summary="`GET /v1/users`, in fewer words.",
+                access="reader",
+                act=self._status,
+                params=StatusParams,
+                body=Nothing,
+                answer=OldPresence,
+                codes=("too_large", "degraded"),
+                is_deprecated=True,
+            ),
+            Call(
+                name="old_disconnect",
+                method="POST",
+                path="/api/user-disconnect",
+                summary="`POST /v1/leave`, or with a bearer token the end of the user's sessions.",
+                access="anybody",
+                act=self._disconnect,
+                params=Nothing,
+                body=DisconnectBody,
+                body_types=(TEXT, JSON),
+                reads=bare_token,
+                codes=("rate_limited", "unauthenticated", "token_expired"),
+                is_deprecated=True,
+            ),
+        ]
+
+    async def _heartbeat(self, asked: Asked[Nothing, HttpBeat]) -> Response:
+        identity, body = asked.caller.identity, asked.body
+        user = (identity.tenant, identity.user_id)
+        if body.resume is None:
+            body = structs.replace(body, resume=self._resumes.get(user))
+        answer = await self._beats.beat(identity, body)
+        if asked.body.resume is None:
+            self._resumes[user] = answer.resume
+            self._resumes.move_to_end(user)
+            if len(self._resumes) > REMEMBERED_USERS:
+                self._resumes.popitem(last=False)
+        return _answer(answer, "/v1/heartbeat")
+
+    async def _status(self, asked: Asked[StatusParams, Nothing]) -> Response:
+        read = await self._reading.users(asked.caller.identity, split_ids(asked.params.userIds, "userIds"))
+        presence = {card.user_id: OldStatus(card.status != "offline", _last_active_at(card)) for card in read.users}
+        return _answer(OldPresence(presence), "/v1/users")
+
+    async def _disconnect(self, asked: Asked[Nothing, DisconnectBody]) -> Response:
+        self._rate.check(asked)
+        body = asked.body
+        if body.leave_token is not None:
+            self._beats.leave(body.leave_token, body.after_seconds)
+        else:
+            identity = (await self._callers.admit("user", asked.request.headers)).identity
+            self._beats.leave_user(identity.tenant, identity.user_id, body.session_id)
+        return _answer(None, "/v1/leave")
+
+
+def _last_active_at(card: User) -> int | None:
+    for time_at in (card.last_active_at, card.last_seen_at):
+        if time_at is not None and not isinstance(time_at, UnsetType):
+            return time_at
+    return None
+
+
+def _answer(answer: Struct | None, successor: str) -> Response:
+    headers = {"Deprecation": DEPRECATED_AT, "Link": f'<{successor}>; rel="successor-version"'}
+    if answer is None:
+        return Response(status_code=204, headers=headers)
+    return Response(msgspec.json.encode(answer), headers=headers, media_type=JSON)

@@ -1,0 +1,34 @@
+"""What the doors need of the node that stands behind them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hereabouts.auth.tokens import Verifier
+from hereabouts.runtime.beats import HttpBeats
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.driver import Driver
+from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.looking import Looking
+from hereabouts.runtime.people import People
+from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relay import Relay
+from hereabouts.telemetry import Reading
+
+
+class Parts(Protocol):
+    """A node, as `hereabouts.node.Node` is one."""
+
+    is_open: bool
+    context: Context
+    verifier: Verifier
+    registry: Registry
+    people: People
+    relay: Relay
+    looking: Looking
+    entrance: Entrance
+    beats: HttpBeats
+    driver: Driver
+
+    def readings(self) -> dict[str, Reading]:
+        """Every metric at this moment."""
