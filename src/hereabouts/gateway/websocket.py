@@ -136,8 +136,7 @@ class SocketConnection(WSListener):
         if self._fragments is not None:
             self.close(codes.PROTOCOL_ERROR.number, "a message began inside another")
         elif frame.fin:
-            if self._link is not None:
-                self._door.driver.received(self._link, frame.get_payload_as_bytes())
+            self._receive(frame.get_payload_as_bytes())
         else:
             self._fragments = [frame.get_payload_as_bytes()]
             self._fragments_bytes = frame.payload_size
@@ -153,15 +152,21 @@ class SocketConnection(WSListener):
         self._fragments.append(frame.get_payload_as_bytes())
         if frame.fin:
             whole, self._fragments = b"".join(self._fragments), None
-            if self._link is not None:
-                self._door.driver.received(self._link, whole)
+            self._receive(whole)
+
+    def _receive(self, text: bytes) -> None:
+        if not text.isascii() and not _is_utf8(text):
+            self.close(codes.INVALID_TEXT.number, "a text frame that is not UTF-8")
+        elif self._link is not None:
+            self._door.driver.received(self._link, text)
 
     def _close_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        code = int(frame.get_close_code().value) if frame.payload_size >= 2 else 1005
+        code = int(frame.get_close_code()) if frame.payload_size >= 2 else codes.NORMAL.number
         if not self._is_closing:
-            self._code = code
+            # picows refuses the codes that RFC 6455 (section 7.4) reserves, but for those outside of its ranges.
+            self._code = code if 1000 <= code < 5000 else codes.PROTOCOL_ERROR.number
             self._is_closing = True
-            self._write(close_frame(1000 if code == 1005 else code))
+            self._write(close_frame(self._code))
         transport.disconnect()
 
     # What the driver asks
@@ -287,6 +292,14 @@ class SocketProtocol(WSProtocol):  # type: ignore[misc]
 def bound_to(door: Door) -> type[SocketProtocol]:
     """The protocol class for uvicorn's `ws=` setting, bound to a door."""
     return type("BoundSocketProtocol", (SocketProtocol,), {"__slots__": (), "door": door})
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
