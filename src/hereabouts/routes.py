@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -61,7 +61,6 @@ class Call(Generic[P, B]):
     path: str
     summary: str
     access: Access
-    act: Act[P, B]
     params: type[P]
     body: type[B]
     answer: type[Struct] | None = None
@@ -70,6 +69,10 @@ class Call(Generic[P, B]):
     body_types: tuple[str, ...] = (JSON,)
     reads: Callable[[bytes], bytes] | None = None
     is_deprecated: bool = False
+
+    def to(self, act: Act[P, B]) -> Bound:
+        """The call, done by `act`."""
+        return Bound(self, act)
 
     @property
     def status(self) -> int:
@@ -94,6 +97,13 @@ class Call(Generic[P, B]):
         return tuple(dict.fromkeys(codes))
 
 
+class Bound(NamedTuple):
+    """A call, and what does it."""
+
+    call: Call[Any, Any]
+    act: Act[Any, Any]
+
+
 class Routes:
     """Makes routes of calls. `refused` gives the answer to a refusal, `failed` hears of faults of ours."""
 
@@ -112,14 +122,17 @@ class Routes:
         self._refused = refused
         self._failed = failed
 
-    def of(self, calls: Iterable[Call[Any, Any]]) -> list[Route]:
+    def of(self, bounds: Iterable[Bound]) -> list[Route]:
         """The routes, in the order of the calls."""
-        return [Route(call.path, self._endpoint(call), methods=[call.method], name=call.name) for call in calls]
+        return [
+            Route(bound.call.path, self._endpoint(bound), methods=[bound.call.method], name=bound.call.name)
+            for bound in bounds
+        ]
 
-    def _endpoint(self, call: Call[Any, Any]) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, bound: Bound) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             try:
-                return await self._answer(call, request)
+                return await self._answer(bound.call, bound.act, request)
             except Refusal as refusal:
                 return self._refused(refusal)
             except (StoreUnavailable, JournalUnavailable) as error:
@@ -132,11 +145,11 @@ class Routes:
 
         return endpoint
 
-    async def _answer(self, call: Call[Any, Any], request: Request) -> Response:
+    async def _answer(self, call: Call[Any, Any], act: Act[Any, Any], request: Request) -> Response:
         caller = await self._callers.admit(call.access, request.headers)
         params = Nothing() if call.params is Nothing else _params(call.params, request)
         body = await self._body(call, request) if call.takes_body else Nothing()
-        answer = await call.act(Asked(request, caller, params, body))
+        answer = await act(Asked(request, caller, params, body))
         if isinstance(answer, Response):
             return answer
         if answer is None:

@@ -12,7 +12,7 @@ from hereabouts.auth.minting import Minter, TokenRequest, permitted
 from hereabouts.engine.limits import TokenBucket
 from hereabouts.errors import Refusal
 from hereabouts.gateway.door import Door
-from hereabouts.routes import JSON, TEXT, Asked, Call, Nothing
+from hereabouts.routes import JSON, TEXT, Asked, Bound, Call, Nothing
 from hereabouts.runtime.beats import HttpBeat, HttpBeatAnswer, HttpBeats
 
 LEAVES_PER_SECOND: Final = 20.0
@@ -34,6 +34,50 @@ class TokenAnswer(Struct):
 
     token: str
     expires_at: int
+
+
+def bare_token(text: bytes) -> bytes:
+    """The body of a beacon: JSON, or nothing but the token, with white space around it."""
+    stripped = text.strip()
+    if not stripped or stripped.startswith(b"{"):
+        return stripped
+    return msgspec.json.encode({"leave_token": stripped.decode("utf-8", "replace")})
+
+
+HEARTBEAT: Final = Call(
+    name="heartbeat",
+    method="POST",
+    path="/v1/heartbeat",
+    summary="A beat without a socket: begins a session, or renews the one that `resume` is for.",
+    access="user",
+    params=Nothing,
+    body=HttpBeat,
+    answer=HttpBeatAnswer,
+    codes=("limit_exceeded", "degraded"),
+)
+LEAVE: Final = Call(
+    name="leave",
+    method="POST",
+    path="/v1/leave",
+    summary="A beacon: ends the one session that the token is for. A wrong token is answered alike.",
+    access="anybody",
+    params=Nothing,
+    body=LeaveBody,
+    body_types=(TEXT, JSON),
+    reads=bare_token,
+    codes=("rate_limited",),
+)
+MINT_TOKEN: Final = Call(
+    name="mint_token",
+    method="POST",
+    path="/v1/tokens",
+    summary="Mint a user token in the tenant of the API key.",
+    access="minter",
+    params=Nothing,
+    body=TokenRequest,
+    answer=TokenAnswer,
+)
+BEATING: Final[tuple[Call[Any, Any], ...]] = (HEARTBEAT, LEAVE, MINT_TOKEN)
 
 
 class LeaveRate:
@@ -59,7 +103,7 @@ class LeaveRate:
 
 def beating_calls(
     beats: HttpBeats, rate: LeaveRate, minter: Minter | None, admin_roles: Collection[str]
-) -> list[Call[Any, Any]]:
+) -> list[Bound]:
     """`/v1/heartbeat`, `/v1/leave` and `/v1/tokens`."""
 
     async def heartbeat(asked: Asked[Nothing, HttpBeat]) -> HttpBeatAnswer:
@@ -70,42 +114,9 @@ def beating_calls(
         beats.leave(asked.body.leave_token, asked.body.after_seconds)
 
     return [
-        Call(
-            name="heartbeat",
-            method="POST",
-            path="/v1/heartbeat",
-            summary="A beat without a socket: begins a session, or renews the one that `resume` is for.",
-            access="user",
-            act=heartbeat,
-            params=Nothing,
-            body=HttpBeat,
-            answer=HttpBeatAnswer,
-            codes=("limit_exceeded", "degraded"),
-        ),
-        Call(
-            name="leave",
-            method="POST",
-            path="/v1/leave",
-            summary="A beacon: ends the one session that the token is for. A wrong token is answered alike.",
-            access="anybody",
-            act=leave,
-            params=Nothing,
-            body=LeaveBody,
-            body_types=(TEXT, JSON),
-            reads=bare_token,
-            codes=("rate_limited",),
-        ),
-        Call(
-            name="mint_token",
-            method="POST",
-            path="/v1/tokens",
-            summary="Mint a user token in the tenant of the API key.",
-            access="minter",
-            act=_mint(minter, admin_roles),
-            params=Nothing,
-            body=TokenRequest,
-            answer=TokenAnswer,
-        ),
+        HEARTBEAT.to(heartbeat),
+        LEAVE.to(leave),
+        MINT_TOKEN.to(_mint(minter, admin_roles)),
     ]
 
 
@@ -117,11 +128,3 @@ def _mint(minter: Minter | None, admin_roles: Collection[str]) -> Callable[[Aske
         return TokenAnswer(minted.token, minted.expires_at)
 
     return mint
-
-
-def bare_token(text: bytes) -> bytes:
-    """The body of a beacon: JSON, or nothing but the token, with white space around it."""
-    stripped = text.strip()
-    if not stripped or stripped.startswith(b"{"):
-        return stripped
-    return msgspec.json.encode({"leave_token": stripped.decode("utf-8", "replace")})

@@ -25,7 +25,7 @@ from hereabouts.gateway.legacy import OldNames
 from hereabouts.gateway.lookups import Lookups
 from hereabouts.gateway.parts import Parts
 from hereabouts.gateway.problems import problem_bytes, problem_response
-from hereabouts.routes import Call, Routes
+from hereabouts.routes import Bound, Routes
 from hereabouts.runtime.callers import Callers
 from hereabouts.runtime.reading import Reading
 from hereabouts.telemetry import exposition
@@ -65,7 +65,7 @@ def build_internal_app(node: Parts) -> ASGIApp:
 
 def all_calls(
     node: Parts, door: Door, callers: Callers, minter: Minter | None, admin_roles: Collection[str]
-) -> list[Call[Any, Any]]:
+) -> list[Bound]:
     """Every typed call; the most frequent first, as they are tried in this order."""
     reading = Reading(node.context, node.relay, node.people, node.registry)
     rate = LeaveRate(door)

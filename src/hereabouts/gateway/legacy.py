@@ -12,7 +12,7 @@ from starlette.responses import Response
 from hereabouts.gateway.beating import LeaveRate, bare_token
 from hereabouts.gateway.lookups import split_ids
 from hereabouts.protocol.messages import User
-from hereabouts.routes import JSON, TEXT, Asked, Call, Nothing
+from hereabouts.routes import JSON, TEXT, Asked, Bound, Call, Nothing
 from hereabouts.runtime.beats import HttpBeat, HttpBeatAnswer, HttpBeats
 from hereabouts.runtime.callers import Callers
 from hereabouts.runtime.reading import Reading
@@ -51,6 +51,46 @@ class DisconnectBody(Struct):
     after_seconds: float | None = None
 
 
+OLD_HEARTBEAT: Final = Call(
+    name="old_heartbeat",
+    method="POST",
+    path="/api/presence/heartbeat",
+    summary="`POST /v1/heartbeat`. Beats without `resume` are all of one session of the user.",
+    access="user",
+    params=Nothing,
+    body=HttpBeat,
+    answer=HttpBeatAnswer,
+    codes=("limit_exceeded", "degraded"),
+    is_deprecated=True,
+)
+OLD_STATUS: Final = Call(
+    name="old_status",
+    method="GET",
+    path="/api/presence/status",
+    summary="`GET /v1/users`, in fewer words.",
+    access="reader",
+    params=StatusParams,
+    body=Nothing,
+    answer=OldPresence,
+    codes=("too_large", "degraded"),
+    is_deprecated=True,
+)
+OLD_DISCONNECT: Final = Call(
+    name="old_disconnect",
+    method="POST",
+    path="/api/user-disconnect",
+    summary="`POST /v1/leave`, or with a bearer token the end of the user's sessions.",
+    access="anybody",
+    params=Nothing,
+    body=DisconnectBody,
+    body_types=(TEXT, JSON),
+    reads=bare_token,
+    codes=("rate_limited", "unauthenticated", "token_expired"),
+    is_deprecated=True,
+)
+OLD_NAMES: Final[tuple[Call[Any, Any], ...]] = (OLD_HEARTBEAT, OLD_STATUS, OLD_DISCONNECT)
+
+
 class OldNames:
     """The calls."""
 
@@ -61,49 +101,12 @@ class OldNames:
         self._rate = rate
         self._resumes: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def calls(self) -> list[Call[Any, Any]]:
+    def calls(self) -> list[Bound]:
         """`/api/presence/heartbeat`, `/api/presence/status` and `/api/user-disconnect`."""
         return [
-            Call(
-                name="old_heartbeat",
-                method="POST",
-                path="/api/presence/heartbeat",
-                summary="`POST /v1/heartbeat`. Beats without `resume` are all of one session of the user.",
-                access="user",
-                act=self._heartbeat,
-                params=Nothing,
-                body=HttpBeat,
-                answer=HttpBeatAnswer,
-                codes=("limit_exceeded", "degraded"),
-                is_deprecated=True,
-            ),
-            Call(
-                name="old_status",
-                method="GET",
-                path="/api/presence/status",
-                summary="`GET /v1/users`, in fewer words.",
-                access="reader",
-                act=self._status,
-                params=StatusParams,
-                body=Nothing,
-                answer=OldPresence,
-                codes=("too_large", "degraded"),
-                is_deprecated=True,
-            ),
-            Call(
-                name="old_disconnect",
-                method="POST",
-                path="/api/user-disconnect",
-                summary="`POST /v1/leave`, or with a bearer token the end of the user's sessions.",
-                access="anybody",
-                act=self._disconnect,
-                params=Nothing,
-                body=DisconnectBody,
-                body_types=(TEXT, JSON),
-                reads=bare_token,
-                codes=("rate_limited", "unauthenticated", "token_expired"),
-                is_deprecated=True,
-            ),
+            OLD_HEARTBEAT.to(self._heartbeat),
+            OLD_STATUS.to(self._status),
+            OLD_DISCONNECT.to(self._disconnect),
         ]
 
     async def _heartbeat(self, asked: Asked[Nothing, HttpBeat]) -> Response:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from hereabouts.errors import Refusal
 from hereabouts.protocol.codes import View
 from hereabouts.protocol.messages import User
-from hereabouts.routes import Asked, Call, Nothing
+from hereabouts.routes import Asked, Bound, Call, Nothing
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.pages import Page, Pages
 from hereabouts.runtime.reading import Reading
@@ -97,6 +97,75 @@ class RoomCounted(Struct):
     sessions: int | UnsetType = UNSET
 
 
+USERS: Final = Call(
+    name="users",
+    method="GET",
+    path="/v1/users",
+    summary="Presence cards of some users, in the order asked.",
+    access="reader",
+    params=UsersParams,
+    body=Nothing,
+    answer=UsersAnswer,
+    codes=("too_large", "degraded"),
+)
+QUERY_USERS: Final = Call(
+    name="query_users",
+    method="POST",
+    path="/v1/users/query",
+    summary="The same, for up to 500 users.",
+    access="reader",
+    params=Nothing,
+    body=UsersBody,
+    answer=UsersAnswer,
+    codes=("degraded",),
+)
+USER_ROOMS: Final = Call(
+    name="user_rooms",
+    method="GET",
+    path="/v1/users/{id}/rooms",
+    summary="Where a user is.",
+    access="reader",
+    params=UserParams,
+    body=Nothing,
+    answer=UserRooms,
+    codes=("too_large", "degraded"),
+)
+USER: Final = Call(
+    name="user",
+    method="GET",
+    path="/v1/users/{id}",
+    summary="One presence card.",
+    access="reader",
+    params=UserParams,
+    body=Nothing,
+    answer=User,
+    codes=("too_large", "degraded"),
+)
+MEMBERS: Final = Call(
+    name="members",
+    method="GET",
+    path="/v1/rooms/{room}/members",
+    summary="A roster, in pages that agree on one position.",
+    access="reader",
+    params=MembersParams,
+    body=Nothing,
+    answer=MembersPage,
+    codes=("too_large", "cursor_gone", "degraded"),
+)
+ROOM_COUNT: Final = Call(
+    name="room_count",
+    method="GET",
+    path="/v1/rooms/{room}/count",
+    summary="How many are in a room.",
+    access="reader",
+    params=RoomParams,
+    body=Nothing,
+    answer=RoomCounted,
+    codes=("too_large", "degraded"),
+)
+LOOKUPS: Final[tuple[Call[Any, Any], ...]] = (USERS, QUERY_USERS, USER_ROOMS, USER, MEMBERS, ROOM_COUNT)
+
+
 class Lookups:
     """The calls."""
 
@@ -105,88 +174,15 @@ class Lookups:
         self._reading = reading
         self._pages = Pages(context)
 
-    def calls(self) -> list[Call[Any, Any]]:
+    def calls(self) -> list[Bound]:
         """`/v1/users…` and `/v1/rooms…`."""
-        return [*self._user_calls(), *self._room_calls()]
-
-    def _user_calls(self) -> list[Call[Any, Any]]:
         return [
-            Call(
-                name="users",
-                method="GET",
-                path="/v1/users",
-                summary="Presence cards of some users, in the order asked.",
-                access="reader",
-                act=self._users,
-                params=UsersParams,
-                body=Nothing,
-                answer=UsersAnswer,
-                codes=("too_large", "degraded"),
-            ),
-            Call(
-                name="query_users",
-                method="POST",
-                path="/v1/users/query",
-                summary="The same, for up to 500 users.",
-                access="reader",
-                act=self._query,
-                params=Nothing,
-                body=UsersBody,
-                answer=UsersAnswer,
-                codes=("degraded",),
-            ),
-            Call(
-                name="user_rooms",
-                method="GET",
-                path="/v1/users/{id}/rooms",
-                summary="Where a user is.",
-                access="reader",
-                act=self._user_rooms,
-                params=UserParams,
-                body=Nothing,
-                answer=UserRooms,
-                codes=("too_large", "degraded"),
-            ),
-            Call(
-                name="user",
-                method="GET",
-                path="/v1/users/{id}",
-                summary="One presence card.",
-                access="reader",
-                act=self._user,
-                params=UserParams,
-                body=Nothing,
-                answer=User,
-                codes=("too_large", "degraded"),
-            ),
-        ]
-
-    def _room_calls(self) -> list[Call[Any, Any]]:
-        return [
-            Call(
-                name="members",
-                method="GET",
-                path="/v1/rooms/{room}/members",
-                summary="A roster, in pages that agree on one position.",
-                access="reader",
-                act=self._members,
-                params=MembersParams,
-                body=Nothing,
-                answer=MembersPage,
-                codes=("too_large", "cursor_gone", "degraded"),
-            ),
-            Call(
-                name="room_count",
-                method="GET",
-                path="/v1/rooms/{room}/count",
-                summary="How many are in a room.",
-                access="reader",
-                act=self._count,
-                params=RoomParams,
-                body=Nothing,
-                answer=RoomCounted,
-                codes=("too_large", "degraded"),
-            ),
+            USERS.to(self._users),
+            QUERY_USERS.to(self._query),
+            USER_ROOMS.to(self._user_rooms),
+            USER.to(self._user),
+            MEMBERS.to(self._members),
+            ROOM_COUNT.to(self._count),
         ]
 
     async def _users(self, asked: Asked[UsersParams, Nothing]) -> UsersAnswer:
