@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.fault_proxy import Faults
+from hereabouts.testing.waiting import pause
 from hereabouts.testing.wire import Wire
 
 LEASE, HIDDEN_LEASE, GRACE, SWEEP = 3.0, 8.0, 2.0, 0.5
@@ -82,7 +83,7 @@ async def test_only_frames_are_proof_of_life(arena: Arena) -> None:
     async def over_and_over(wire: Wire, say: Callable[[Wire], Awaitable[object]]) -> None:
         while True:
             await say(wire)
-            await asyncio.sleep(0.2)
+            await pause(0.2)
 
     await asyncio.gather(
         silent_but_for("pings", lambda wire: wire.socket.ping()),
@@ -132,7 +133,7 @@ async def test_the_late_close_of_an_old_connection_ends_nothing(arena: Arena) ->
         goodbye = asyncio.create_task(old.close(1000) if is_proper else old.reset())
         new = await arena.come_back(old, user_id)
         assert (new.welcome["resumed"], new.welcome["incarnation"]) == (True, 2)
-        await asyncio.sleep(seconds)
+        await pause(seconds)
         link.up = Faults()
         await goodbye
         await ada.no_event("lobby", "leave", user_id, during=GRACE + SWEEP + PUBLISHING)
@@ -151,7 +152,7 @@ async def test_resumes_within_grace_flicker_nothing_and_after_it_begin_anew(aren
     async def within(user_id: str, seconds: float) -> None:
         wire = await arena.enter(user_id, "lobby")
         await wire.close(1001)
-        await asyncio.sleep(seconds)
+        await pause(seconds)
         new = await arena.come_back(wire, user_id)
         assert new.welcome["resumed"]
         assert new.welcome["rooms"] == ["lobby"]
@@ -160,7 +161,7 @@ async def test_resumes_within_grace_flicker_nothing_and_after_it_begin_anew(aren
     async def after(user_id: str, seconds: float) -> None:
         wire = await arena.enter(user_id, "lobby")
         await wire.close(1001)
-        await asyncio.sleep(seconds)
+        await pause(seconds)
         new = await arena.come_back(wire, user_id)
         assert not new.welcome["resumed"]
         assert new.welcome["session_id"] != wire.welcome["session_id"]

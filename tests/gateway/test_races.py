@@ -8,7 +8,7 @@ from itertools import permutations
 from random import Random
 
 from hereabouts.testing.arena import Arena
-from hereabouts.testing.waiting import eventually
+from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Wire
 
 GRACE, PUBLISHING = 2.0, 1.0
@@ -38,7 +38,7 @@ async def test_a_join_that_races_its_own_reset_leaves_nothing_behind(arena: Aren
             await wire.say("hello", token=f"dev:u{number}")
         await wire.say("join", id=1, room="lobby")
         await wire.say("watch", id=2, rooms=["lobby", "other"], users=["ada", f"w{number}"])
-        await asyncio.sleep(random.random() * random.choice((0, 0.001, 0.01)))
+        await pause(random.random() * random.choice((0, 0.001, 0.01)))
         await wire.reset()
 
     await in_crowds(race(number) for number in range(500))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.raw import ACCEPT, BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame
+from hereabouts.testing.waiting import pause
 
 BEAT = b'{"type":"beat"}'
 SLACK_SECONDS = 1.0
@@ -101,7 +101,7 @@ async def test_frames_come_byte_by_byte_and_many_at_once(arena: Arena) -> None:
         await raw.enter("ada")
         for byte in frame(TEXT, BEAT):
             raw.send(bytes((byte,)))
-            await asyncio.sleep(0.001)
+            await pause(0.001)
         assert (await raw.next()).message["type"] == "beat"
         raw.send(frame(TEXT, BEAT) * 50)
         for _ in range(50):

@@ -34,3 +34,11 @@ async def never(condition: Callable[[], object], *, during: float, what: str = "
         if loop.time() >= deadline:
             return
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def pause(seconds: float) -> None:
+    """Let time pass because the time is the cause: a close that comes so late, the pace of a sender.
+
+    Never to give something the time to happen: that is `eventually`.
+    """
+    await asyncio.sleep(seconds)

@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from hereabouts.testing.folds import Folds
+from hereabouts.testing.waiting import pause
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a test waits for what must come, when it does not say."""
@@ -146,7 +147,7 @@ class Wire:
         with suppress(ConnectionClosed):
             while True:
                 await self.say("beat", **fields)
-                await asyncio.sleep(seconds)
+                await pause(seconds)
 
     # Hearing
 
