@@ -336,10 +336,27 @@ def tag_of(message: type[Struct]) -> str:
     return str(config.tag)
 
 
-def schemas() -> dict[str, Any]:
-    """JSON Schema (2020-12) of every message, for `spec/messages.json`, OpenAPI and AsyncAPI."""
+def schemas(ref_template: str = "#/components/schemas/{name}") -> dict[str, Any]:
+    """JSON Schema (2020-12) of every message, for `spec/messages.json`, OpenAPI and AsyncAPI.
+
+    What is forwarded as it was encoded (`Raw`) gets the schema of what stands there.
+    """
     _, components = msgspec.json.schema_components(
-        (*CLIENT_MESSAGES, *SERVER_MESSAGES, *EVENTS, Member, MemberStatus, User),
-        ref_template="#/components/schemas/{name}",
+        (*CLIENT_MESSAGES, *SERVER_MESSAGES, *EVENTS, Member, MemberStatus, User), ref_template=ref_template
     )
+
+    def one_of(*kinds: type[Struct]) -> dict[str, Any]:
+        return {"anyOf": [{"$ref": ref_template.format(name=kind.__name__)} for kind in kinds]}
+
+    def properties(message: type[Struct]) -> dict[str, Any]:
+        found: dict[str, Any] = components[message.__name__]["properties"]
+        return found
+
+    member = one_of(Member, MemberStatus)
+    properties(Snapshot)["members"]["items"] = member
+    properties(JoinEvent)["member"] = properties(UpdateEvent)["member"] = member
+    properties(Delta)["events"]["items"] = one_of(*EVENTS)
+    properties(Users)["users"]["items"] = one_of(User)
+    properties(Ok)["member"] = one_of(Member)
+    properties(Member)["info"] = {"type": "object"}
     return dict(components)
