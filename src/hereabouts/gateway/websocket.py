@@ -161,7 +161,7 @@ class SocketConnection(WSListener):
             self._door.driver.received(self._link, text)
 
     def _close_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        code = int(frame.get_close_code()) if frame.payload_size >= 2 else codes.NORMAL.number
+        code = int(frame.get_close_code().value) if frame.payload_size >= 2 else codes.NORMAL.number
         if not self._is_closing:
             # picows refuses the codes that RFC 6455 (section 7.4) reserves, but for those outside of its ranges.
             self._code = code if 1000 <= code < 5000 else codes.PROTOCOL_ERROR.number
