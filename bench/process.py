@@ -111,6 +111,6 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def nice_name() -> str:
+def machine() -> str:
     """What the figures were measured on: the Python, and the number of CPUs."""
     return f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs"
