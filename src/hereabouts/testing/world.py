@@ -95,7 +95,10 @@ class ScriptedClient:
         self.inbox.append((tick, message))
         if message["type"] in ("snapshot", "delta", "count", "typing"):
             room = message["room"]
-            self.rooms.setdefault(room, RoomPicture(room)).apply(message, tick)
+            try:
+                self.rooms.setdefault(room, RoomPicture(room)).apply(message, tick)
+            except AssertionError as error:  # not thrown into the node, which did not ask
+                self.world.broken.append(error)
         elif message["type"] == "users":
             self.users.update((user["user_id"], user) for user in message["users"])
         for waiting in list(self._waiting):
@@ -183,7 +186,12 @@ class World:
         self.backend = backend or MemoryBackend("world")
         self.journal = journal or NoJournal()
         self.nodes = [self._node(f"n{place}", limits or Limits()) for place in range(nodes)]
+        self.broken: list[BaseException] = []
         self._beating: dict[ScriptedClient, asyncio.Task[None]] = {}
+        self.loop.set_exception_handler(self._note_broken)
+
+    def _note_broken(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.broken.append(context.get("exception") or RuntimeError(context["message"]))
 
     def _node(self, name: str, limits: Limits) -> Node:
         return Node(
@@ -202,11 +210,15 @@ class World:
             await node.open()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
         for task in self._beating.values():
             task.cancel()
         for node in self.nodes:
             node.timers.stop()
+        if kind is not None:
+            return
+        if self.broken:
+            raise self.broken[0]
         faults = sum(node.context.telemetry.faults for node in self.nodes)
         assert faults == 0, f"{faults} faults of the server; they are in its log"
 
