@@ -1,5 +1,6 @@
 """The Python client. It imports nothing of the server but the protocol's words."""
 
+from hereabouts.client.blocking import Events, Heartbeats, Presence, PresenceServer, Room, Users, Watch
 from hereabouts.client.events import (
     CountChanged,
     Event,
@@ -13,7 +14,7 @@ from hereabouts.client.events import (
     User,
     UserChanged,
 )
-from hereabouts.client.http import AsyncHeartbeats, AsyncPresenceServer
+from hereabouts.client.http import AsyncHeartbeats, AsyncPresenceServer, BeatGiven, Minted, RoomCount, RoomPage
 from hereabouts.client.presence import AsyncPresence
 from hereabouts.client.reading import Reading
 from hereabouts.client.refusals import Cleared, Closed, Refused, Revoked, SessionEnded, Superseded, TokenRefused
@@ -27,17 +28,26 @@ __all__ = [
     "AsyncRoom",
     "AsyncUsers",
     "AsyncWatch",
+    "BeatGiven",
     "Cleared",
     "Closed",
     "CountChanged",
     "Event",
+    "Events",
+    "Heartbeats",
     "Joined",
     "Left",
     "Member",
+    "Minted",
+    "Presence",
+    "PresenceServer",
     "Reading",
     "Refused",
     "Revoked",
+    "Room",
+    "RoomCount",
     "RoomEvent",
+    "RoomPage",
     "SessionEnded",
     "Superseded",
     "Synced",
@@ -46,4 +56,6 @@ __all__ = [
     "Updated",
     "User",
     "UserChanged",
+    "Users",
+    "Watch",
 ]

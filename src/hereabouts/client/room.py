@@ -117,7 +117,7 @@ class AsyncRoom:
             what = f"leave {self.name!r}"
             await self._connection.tell(partial(leave, self.name), self._timeout_seconds, what)
 
-    async def update(self, **state: Any) -> None:
+    async def update(self, /, **state: Any) -> None:
         """Merge keys into this session's own state; `None` removes a key. Raises `Refused`, `TimeoutError`."""
         place = self._here
         updating = partial(_update, self.name, state)
