@@ -31,6 +31,7 @@ from hereabouts.protocol.messages import (
     Leave,
     Ok,
     PolicyChanged,
+    PolicyInfo,
     Reconnect,
     Refresh,
     Restored,
@@ -67,6 +68,7 @@ class Connection:
         self.places = Places(self._sync)
         self.visible = visible
         self.welcome: Welcome | None = None
+        self.policy: PolicyInfo | None = None
         self.is_degraded = False
         self.offset_seconds = 0.0
         self._url = url
@@ -139,10 +141,10 @@ class Connection:
                         self._line = None
 
     async def tell(self, making: Making, within_seconds: float, what: str) -> None:
-        """Ask if there is a connection, and do not mind if it is lost: what ends is not asked for again."""
+        """Ask if there is a connection, and do not mind if no answer comes: what ends is not asked for again."""
         if self._line is not None:
-            async with self._world.within(within_seconds, f"the answer to {what}"):
-                with suppress(Lost):
+            with suppress(Lost, TimeoutError):
+                async with self._world.within(within_seconds, f"the answer to {what}"):
                     await self._line.ask(making)
 
     async def soon(self, coming: Awaitable[None], within_seconds: float, what: str) -> None:
@@ -253,7 +255,7 @@ class Connection:
             raise Lost(None, str(error)) from None
 
     def _begin(self, line: Line, welcome: Welcome) -> None:
-        self.welcome = welcome
+        self.welcome, self.policy = welcome, welcome.policy
         self._active = False
         self.is_degraded = False
         self._note_time(welcome.server_time_at)
@@ -337,12 +339,17 @@ class Connection:
                 self.places.take_cards([_user.decode(user) for user in message.users])
             case BeatAnswer():
                 self._note_time(message.server_time_at)
-            case PolicyChanged() if self._heart is not None:
-                self._heart.change(message.policy)
+            case PolicyChanged():
+                self._change_policy(message.policy)
             case Degraded() | Restored():
                 self.is_degraded = isinstance(message, Degraded)
             case Reconnect():
                 self._after_seconds = message.after_seconds
+
+    def _change_policy(self, policy: PolicyInfo) -> None:
+        self.policy = policy
+        if self._heart is not None:
+            self._heart.change(policy)
 
     def server_now_at(self) -> int:
         """The server's time as this client knows it."""

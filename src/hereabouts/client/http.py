@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -71,19 +72,19 @@ class BeatGiven(Struct, frozen=True):
 
 
 class AsyncCalls:
-    """The calls of one credential. `credential` gives the bearer of each call."""
+    """The calls of one credential: an API key, or a user's token, which is renewed once when it is refused."""
 
     def __init__(
         self,
         url: str,
-        credential: Callable[[], Awaitable[str]],
+        tokens: Tokens,
         timeout_seconds: float,
         *,
         headers: dict[str, str] | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._url = http_url(url)
-        self._credential = credential
+        self._tokens = tokens
         self._timeout_seconds = timeout_seconds
         self._headers = headers or {}
         self._transport = transport
@@ -93,19 +94,25 @@ class AsyncCalls:
         self, method: str, path: str, answer: type[T], *, body: Any = None, params: dict[str, Any] | None = None
     ) -> T:
         """Make a call and read its answer. Raises `Refused`; `TimeoutError`; `ConnectionError` without a server."""
-        headers = {"Authorization": f"Bearer {await self._credential()}", **self._headers}
+        response = await self._send(method, path, body, params)
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self._tokens.can_renew:
+            self._tokens.spoil()
+            response = await self._send(method, path, body, params)
+        if response.is_success:
+            return msgspec.json.decode(response.content or b"null", type=answer)
+        raise _refused(response)
+
+    async def _send(self, method: str, path: str, body: Any, params: dict[str, Any] | None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {await self._tokens.current()}", **self._headers}
         content = None if body is None else msgspec.json.encode(body)
         if content is not None:
             headers["Content-Type"] = "application/json"
         try:
-            response = await self._opened().request(method, path, content=content, params=params, headers=headers)
+            return await self._opened().request(method, path, content=content, params=params, headers=headers)
         except httpx.TimeoutException:
             raise TimeoutError(f"{method} {path} was not answered within {self._timeout_seconds:g} s") from None
         except httpx.TransportError as error:
             raise ConnectionError(f"{method} {path}: {error}") from error
-        if response.is_success:
-            return msgspec.json.decode(response.content or b"null", type=answer)
-        raise _refused(response)
 
     async def users(self, user_ids: Iterable[str]) -> list[User]:
         """The status of users, in the order asked; as many as one likes."""
@@ -145,8 +152,7 @@ class AsyncPresenceServer:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {} if tenant is None else {"X-Tenant": tenant}
-        tokens = Tokens(api_key)
-        self._calls = AsyncCalls(url, tokens.current, timeout_seconds, headers=headers, transport=transport)
+        self._calls = AsyncCalls(url, Tokens(api_key), timeout_seconds, headers=headers, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,7 +221,7 @@ class AsyncHeartbeats:
         timeout_seconds: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._calls = AsyncCalls(url, Tokens(token).current, timeout_seconds, transport=transport)
+        self._calls = AsyncCalls(url, Tokens(token), timeout_seconds, transport=transport)
         self._platform = platform
         self.given: BeatGiven | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from functools import reduce
 from itertools import count
 from operator import or_
@@ -49,7 +50,8 @@ class Line:
             while True:
                 message = await self._receive()
                 if not self._is_answer(message):
-                    heard(message)
+                    with suppress(msgspec.MsgspecError):  # As in `_receive`, for the parts that are read later.
+                        heard(message)
         finally:
             writer.cancel()
             self._give_up()

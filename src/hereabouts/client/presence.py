@@ -45,7 +45,7 @@ class AsyncPresence:
         self._connection = Connection(
             socket_url(url), tokens, platform=platform, visible=visible, active=active, world=self._world
         )
-        self._calls = AsyncCalls(url, tokens.current, timeout_seconds)
+        self._calls = AsyncCalls(url, tokens, timeout_seconds)
         self.users = AsyncUsers(self._connection, self._calls, timeout_seconds)
 
     async def __aenter__(self) -> Self:

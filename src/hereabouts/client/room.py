@@ -130,8 +130,8 @@ class AsyncRoom:
         Call it with each key: it is told no more often than the policy's `typing_refresh_seconds`, and the server lets
         it lapse by itself when it is not repeated.
         """
-        here, welcome, now = self._here, self._connection.welcome, self._clock.time()
-        refresh_seconds = welcome.policy.typing_refresh_seconds if welcome is not None else 0.0
+        here, policy, now = self._here, self._connection.policy, self._clock.time()
+        refresh_seconds = policy.typing_refresh_seconds if policy is not None else 0.0
         told = self._typing_told
         if on and told is not None and now - told < refresh_seconds:
             return
