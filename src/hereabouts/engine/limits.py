@@ -47,7 +47,8 @@ class TokenBucket:
 
     def take(self, tick: float, n: float = 1.0) -> float:
         """Take `n`: 0.0 if they were there, else the seconds until they will be."""
-        level = self._level + (tick - self._filled_tick) * self._rate
+        # A measured stall sets the tick back; what was there stays there.
+        level = self._level + max(tick - self._filled_tick, 0.0) * self._rate
         if level > self._burst:
             level = self._burst
         self._filled_tick = tick
