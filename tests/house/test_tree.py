@@ -29,6 +29,12 @@ ELSEWHERE: Final = {
     "journal/base.py": "the seam; tests/contract runs its suite",
     "journal/none.py": "tests/contract",
     "journal/opening.py": "tests/contract opens each journal by its address",
+    "journal/queue.py": "tests/unit/test_row_queue.py",
+    "journal/sqlite.py": "tests/contract/test_journal_contract.py, test_sqlite_crash.py, test_sqlite_disk.py",
+    "journal/sqlite_file.py": "tests/contract/test_sqlite_file.py",
+    "journal/sqlite_recovery.py": "tests/contract/test_journal_contract.py, test_sqlite_crash.py",
+    "journal/sqlite_rows.py": "tests/contract/test_journal_contract.py",
+    "journal/sqlite_state.py": "tests/contract/test_journal_contract.py",
     "protocol/codes.py": "values only; tests/house/test_docs.py compares them with the specification",
     "protocol/messages.py": "values only; tests/unit/test_codec.py reads and writes them",
 }

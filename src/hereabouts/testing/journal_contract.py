@@ -205,6 +205,8 @@ class DurableJournalContract(JournalContract):
             await journal.hand_over([b"one"], AT, AT + 10)
             assert await journal.take_over(AT + 10) == []
             assert await journal.take_over(AT + 1) == [], "what is void is gone"
+            await journal.hand_over([b"one"], AT, AT + 10)
+            assert await journal.take_over(AT + 11) == []
 
     async def test_what_a_crash_left_open_ends_when_its_node_was_last_alive(self) -> None:
         async with self.opened() as journal:
