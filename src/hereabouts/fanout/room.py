@@ -71,6 +71,7 @@ class RoomFan:
         self._is_scheduled = False
         self._flushed_tick = float("-inf")
         self._summary_tick = 0.0
+        self._is_to_look_again = False
         self._summary_bytes_each = 0.0
 
     # What changes
@@ -160,9 +161,13 @@ class RoomFan:
 
     def _continue(self, viewing: Viewing, stream: Stream, since: int) -> None:
         viewing.sent = stream.seq
-        packet = stream.delta(since, viewing.user_id) if since < stream.seq else None
-        if packet is not None:
-            self._send(viewing, packet)
+        viewing.shows_own = viewing.user_id in self.roster.members
+        # What a narrower view does not show of the viewer itself has no history: it is told as it is now.
+        tell_own = stream.audience.view != "full" and viewing.shows_own
+        if since < stream.seq or tell_own:
+            packet = stream.delta(since, viewing.user_id, tell_own=tell_own, own_was_shown=True)
+            if packet is not None:
+                self._send(viewing, packet)
         viewing.typing_sent = -1
         self._send_typing(viewing)
 
@@ -173,6 +178,7 @@ class RoomFan:
             return
         viewing.sent = stream.seq
         viewing.own_changed = False
+        viewing.shows_own = not stream.is_counting and viewing.user_id in self.roster.members
         if stream.audience.mode == "count":
             self._send(viewing, stream.count_packet())
             return
@@ -204,7 +210,14 @@ class RoomFan:
         for stream in self.streams.values():
             stream.advance()
         for stream in self.streams.values():
-            for viewing in tuple(stream.viewings):
+            self._show_anew(stream)
+
+    def _show_anew(self, stream: Stream) -> None:
+        """Send every viewer everything: those whose connections hold too much when they have drained."""
+        for viewing in tuple(stream.viewings):
+            if viewing.viewer.connection.is_paused:
+                viewing.sent = -1
+            else:
                 self.send_whole(viewing)
 
     # When they are told
@@ -253,14 +266,18 @@ class RoomFan:
         since = viewing.sent
         if since == stream.seq and not viewing.own_changed:
             return
+        if since < 0:
+            self.send_whole(viewing)
+            return
         if stream.is_counting:
             self._deliver_count(stream, viewing, shared)
             return
         if viewing.own_changed:
             viewing.own_changed = False
-            if since == stream.seq and viewing.user_id not in self.roster.members:
+            was_shown, viewing.shows_own = viewing.shows_own, viewing.user_id in self.roster.members
+            if since == stream.seq and not (was_shown or viewing.shows_own):
                 return
-            packet = stream.delta(since, viewing.user_id, tell_own=True)
+            packet = stream.delta(since, viewing.user_id, tell_own=True, own_was_shown=was_shown)
         else:
             packet = shared.get(since) or stream.delta(since)
             if packet is not None:
@@ -314,8 +331,18 @@ class RoomFan:
                 self._summary_bytes_each = size / max(self.roster.count, 1)
                 self._summary_tick = tick
                 self._summarise(True)
-        elif tick >= self._summary_tick + SUMMARY_STAYS_SECONDS and self._is_small_again():
-            self._summarise(False)
+        elif self._is_small_again():
+            wait = self._summary_tick + SUMMARY_STAYS_SECONDS - tick
+            if wait <= 0:
+                self._summarise(False)
+            elif not self._is_to_look_again:
+                self._is_to_look_again = True
+                self._tools.later(wait, self._look_again)
+
+    def _look_again(self) -> None:
+        # A room that became small soon and then quiet would stay a summary if only changes made it look.
+        self._is_to_look_again = False
+        self._schedule()
 
     def _is_small_again(self) -> bool:
         count = self.roster.count
@@ -329,5 +356,4 @@ class RoomFan:
         for stream in self.streams.values():
             if stream.audience.mode == "roster":
                 stream.summarise(is_summary)
-                for viewing in tuple(stream.viewings):
-                    self.send_whole(viewing)
+                self._show_anew(stream)

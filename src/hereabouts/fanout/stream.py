@@ -101,15 +101,19 @@ class Stream:
         return 0 if self.audience.view == "none" else self.roster.count
 
     def _count_changed(self, counted: tuple[int, int]) -> bool:
-        if self.audience.mode == "count" and self.audience.view == "full":
+        if self.is_counting and self.audience.view == "full":
             return counted != (self._count, self._sessions)
         return counted[0] != self._count
 
     # What is sent
 
     def can_continue(self, epoch: str, seq: int) -> bool:
-        """Whether a viewer at this position can be given the change since, rather than everything."""
-        return epoch == self.epoch and seq <= self.seq and not self.is_counting and self._log.covers(seq)
+        """Whether a viewer at this position can be given the change since, rather than everything.
+
+        Where no member is shown everything is no more than the viewer itself, and of that there is no history.
+        """
+        is_followed = self.audience.sees_members and not self.is_summary
+        return epoch == self.epoch and seq <= self.seq and is_followed and self._log.covers(seq)
 
     def snapshot(self, own: str, typing: Iterable[str], degraded: bool) -> Packet:
         """Everything, for a viewer who is `own`: the own entry is full, and those typing are marked."""
@@ -150,23 +154,26 @@ class Stream:
         sessions = self.roster.sessions if self.audience.view == "full" else UNSET
         return pack(Count(self.room, self._count, sessions))
 
-    def delta(self, since: int, own: str | None = None, *, tell_own: bool = False) -> Packet | None:
+    def delta(
+        self, since: int, own: str | None = None, *, tell_own: bool = False, own_was_shown: bool = False
+    ) -> Packet | None:
         """The net change since a position, or `None` where it is forgotten.
 
-        For the viewer `own` its own entry is full; with `tell_own` it is there even if the projection did not change.
+        For the viewer `own` its own entry is full. With `tell_own` it is there even if the projection did not change;
+        `own_was_shown` is then whether the viewer knew of itself before.
         """
         if not self._log.covers(since):
             return None
-        events: list[Raw] = []
         changed = self._log.since(since)
+        if tell_own and own is not None:
+            changed.setdefault(own, Step(self.seq, own, own_was_shown, None))
+        events: list[Raw] = []
         for user_id, step in changed.items():
             json = self._own_json(user_id) if user_id == own else self._shown.get(user_id)
             if json is not None:
                 events.append(update_json(json) if step.was_shown else join_json(json))
             elif step.was_shown:
                 events.append(leave_json(user_id, step.cause, self.audience.view))
-        if tell_own and own is not None and own not in changed and (json := self._own_json(own)) is not None:
-            events.append(update_json(json))
         return pack(Delta(self.room, self.epoch, since, self.seq, events, self._count))
 
     def _own_json(self, user_id: str) -> bytes | None:

@@ -26,13 +26,18 @@ class Viewer:
 
 
 class Viewing:
-    """One viewer of one room, as a member, a watcher or both: the stream it is on and how far it got."""
+    """One viewer of one room, as a member, a watcher or both: the stream it is on and how far it got.
+
+    `sent` is the position last sent, below 0 where everything has yet to be; `shows_own` and `shows_typing` are
+    whether what was sent last had the viewer itself in it, and somebody typing.
+    """
 
     __slots__ = (
         "is_member",
         "own_changed",
         "room",
         "sent",
+        "shows_own",
         "shows_typing",
         "stream",
         "typing_sent",
@@ -47,6 +52,7 @@ class Viewing:
         self.watch_mode: str | None = None
         self.stream: Stream | None = None
         self.sent = 0
+        self.shows_own = False
         self.typing_sent = 0
         self.shows_typing = False
         self.own_changed = False
