@@ -1,4 +1,4 @@
-"""`python -m bench [--small] [--json FILE] [NAME ...]`: measure and print a table; exits with 1 if a bound is missed."""
+"""`python -m bench [--small] [--json FILE] [NAME ...]`: measures, prints a table; exits with 1 if a bound is missed."""
 
 from __future__ import annotations
 
