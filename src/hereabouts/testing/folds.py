@@ -104,8 +104,8 @@ class Folds:
         return sorted(self.rooms[room].members)
 
     def told(self, room: str) -> list[tuple[str, str]]:
-        """Every event of a room so far."""
-        return [(event.kind, event.user_id) for event in self.rooms[room].events]
+        """Who joined and left a room so far, in order."""
+        return [(event.kind, event.user_id) for event in self.rooms[room].events if event.kind != "update"]
 
     def untaken(self, room: str, kind: str, user_id: str) -> Event | None:
         """The first event of this kind that nobody has taken."""

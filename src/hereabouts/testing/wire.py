@@ -125,7 +125,11 @@ class Wire:
 
     async def resume(self, before: Wire, token: str, **fields: Any) -> Message:
         """Go on with the session of an earlier connection."""
-        return await self.hello(token, resume=before.welcome["resume"], seen=self.folds.seen(), **fields)
+        return await self.go_on(before.welcome["resume"], token, **fields)
+
+    async def go_on(self, secret: str, token: str, **fields: Any) -> Message:
+        """Go on with the session of this secret."""
+        return await self.hello(token, resume=secret, seen=self.folds.seen(), **fields)
 
     async def join(self, room: str, **fields: Any) -> Message:
         """Join and wait for the snapshot."""
