@@ -25,6 +25,7 @@ from hereabouts.gateway.legacy import OldNames
 from hereabouts.gateway.lookups import Lookups
 from hereabouts.gateway.parts import Parts
 from hereabouts.gateway.problems import problem_bytes, problem_response
+from hereabouts.gateway.sse import EVENTS, Events
 from hereabouts.routes import Bound, Routes
 from hereabouts.runtime.callers import Callers
 from hereabouts.runtime.reading import Reading
@@ -72,6 +73,7 @@ def all_calls(
     return [
         *beating_calls(node.beats, rate, minter, admin_roles),
         *Lookups(node.context, reading).calls(),
+        EVENTS.to(Events(door, node.looking).open),
         *OldNames(node.beats, reading, callers, rate).calls(),
     ]
 

@@ -83,6 +83,19 @@ class Driver:
         self._context.file(link)
         return link
 
+    def observed(self, connection: Connection, address: str, identity: Identity) -> tuple[Link, Viewer]:
+        """A connection that only looks, with a token that was verified already: it has no session and says nothing."""
+        link, viewer = (
+            Link(connection, self._context.now(), self._context.limits, address, None),
+            Viewer(connection, identity),
+        )
+        link.phase, link.viewer = "open", viewer
+        self._links[link] = None
+        self._accept(link, identity)
+        if self._context.degraded_since_at is not None:
+            connection.send(pack(Degraded(self._context.degraded_since_at)))
+        return link, viewer
+
     def _authenticated(self, link: Link) -> None:
         left = self.unauthenticated(link.address) - 1
         if left > 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey
 from hereabouts.engine.session import Session
@@ -57,12 +59,23 @@ class Looking:
         if message.replace:
             await self._unwatch_others(viewer, message, rooms, users)
         viewer.connection.send(pack(Ok(message.id)))
+        self._show(viewer, fans, message, {})
+        if message.users is not None:
+            await self._watch_users(viewer, users)
+
+    async def observe(self, viewer: Viewer, message: Watch, seen: Mapping[str, tuple[str, int]]) -> None:
+        """Watch for an event stream: as `watch`, without an `ok`, and each room from where it was seen."""
+        rooms, users = self._checked(viewer, message)
+        fans = [await self._relay.room(FeedKey(viewer.identity.tenant, "room", room)) for room in rooms]
+        self._show(viewer, fans, message, seen)
+        if users:
+            await self._watch_users(viewer, users)
+
+    def _show(self, viewer: Viewer, fans: list[RoomFan], message: Watch, seen: Mapping[str, tuple[str, int]]) -> None:
         for fan in fans:
             viewing = viewer.viewings.setdefault(fan.feed.name, Viewing(viewer, fan.feed.name))
             viewing.watch_mode = message.mode
-            fan.attach(viewing, self.audience(viewer, viewing))
-        if message.users is not None:
-            await self._watch_users(viewer, users)
+            fan.attach(viewing, self.audience(viewer, viewing), seen.get(fan.feed.name))
 
     def _checked(self, viewer: Viewer, message: Watch) -> tuple[list[str], list[str]]:
         limits, grants = self._context.limits, viewer.identity.grants
