@@ -26,6 +26,7 @@ from hereabouts.runtime.looking import Looking
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.throttle import Throttle
 from hereabouts.runtime.timers import Timers
 from hereabouts.runtime.writer import Writer
 from hereabouts.telemetry import Reading, Telemetry
@@ -125,7 +126,10 @@ class Node:
     # What the parts tell each other through here
 
     def _wake(self, item: Timed) -> None:
-        self.driver.wake(item)
+        if isinstance(item, Throttle):
+            item.advance(self.context.now())
+        else:
+            self.driver.wake(item)
 
     def _turned(self, owned: OwnedSession, outcome: Outcome, seq: int) -> None:
         self.writer.run(owned, owned.session.follow_outcome(outcome, seq, self.context.now()))

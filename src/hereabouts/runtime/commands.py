@@ -164,7 +164,7 @@ class Commands:
         if message.status == "available" and not (message.text or message.emoji):
             if earlier is not None:
                 remove = Remove(DECLARATION, session.user_id, earlier.incarnation, session.owner, "leave")
-                await self._context.backend.commit(feed, remove)
+                await self._context.commit(session, feed, remove)
         else:
             hides = message.status == "invisible"
             record = Declaration(
@@ -180,7 +180,7 @@ class Commands:
                 public_seen_at=_frozen(hides, earlier, session.last_seen_at, outcome.last_seen_at),
                 public_active_at=_frozen(hides, earlier, session.last_active_at, outcome.last_active_at),
             )
-            await self._context.backend.commit(feed, Put(record))
+            await self._context.commit(session, feed, Put(record))
         self._looking.note_declared(session, message, now.at)
 
     def _is_too_fast(self, link: Link, owned: OwnedSession, kind: str, message: Update | SetStatus) -> bool:

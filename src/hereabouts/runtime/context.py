@@ -12,8 +12,10 @@ from hereabouts.backends.base import Backend
 from hereabouts.engine.deadlines import Timed
 from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import NodeClocks, Policy, PolicyBook
-from hereabouts.engine.records import Now, Owner
+from hereabouts.engine.records import Change, Commit, FeedKey, Now, Owner
+from hereabouts.engine.session import Session
 from hereabouts.journal.base import Journal
+from hereabouts.journal.recorder import Recorder
 from hereabouts.runtime.clock import Clock
 from hereabouts.telemetry import Telemetry
 
@@ -35,11 +37,21 @@ class Context:
     random_bytes: Callable[[int], bytes]
     file: Callable[[Timed], None]
     degraded_since_at: int | None = None
+    recorder: Recorder = field(init=False)
     _epochs: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        self.recorder = Recorder(self.journal)
 
     def now(self) -> Now:
         """The moment."""
         return self.clock.now()
+
+    async def commit(self, session: Session, feed: FeedKey, change: Change) -> Commit:
+        """Let the store take what a session asked for, and the record hear what it did."""
+        commit = await self.backend.commit(feed, change)
+        self.recorder.committed(session, feed, change, commit, self.now().at)
+        return commit
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Call once, after a while; 0 is before the event loop waits again."""

@@ -107,9 +107,9 @@ class Entrance:
         self._registry.add(owned)
         person = await self._settle(owned)
         presence = Write(session.user_feed(), Put(session.presence()))
-        await self._writer.restore([presence])
+        await self._writer.restore(owned, [presence])
         session.outcome, session.outcome_seq = person.outcome, person.seq
-        await self._writer.restore(session.begin())
+        await self._writer.restore(owned, session.begin())
         self._context.file(owned)
 
     async def _settle(self, owned: OwnedSession) -> Person:

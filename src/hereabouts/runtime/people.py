@@ -14,6 +14,7 @@ from hereabouts.engine.records import (
     Records,
     Remove,
 )
+from hereabouts.engine.session import Session
 from hereabouts.engine.status import Outcome, depart, fold, never_back
 from hereabouts.fanout.cards import Card, Cards
 from hereabouts.runtime.context import Context
@@ -111,11 +112,11 @@ class People:
         if declaration is None or declaration.until_at is None or declaration.until_at > now.at or not person.sessions:
             return
         owned = next(iter(person.sessions))
-        owned.chain.add(lambda: self._retract(person.feed, declaration))
+        owned.chain.add(lambda: self._retract(owned.session, declaration))
 
-    async def _retract(self, feed: FeedKey, declaration: Declaration) -> None:
+    async def _retract(self, session: Session, declaration: Declaration) -> None:
         remove = Remove(DECLARATION, declaration.user_id, declaration.incarnation, declaration.owner, "leave")
-        await self._context.backend.commit(feed, remove)
+        await self._context.commit(session, session.user_feed(), remove)
 
     def _take(self, person: Person, snapshot: FeedSnapshot) -> None:
         person.records = {

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
-from hereabouts.engine.records import (
-    DECLARATION,
-    Change,
-    Commit,
-    Declaration,
-    FeedKey,
-    Presence,
-    Put,
-    Records,
-    Remove,
-)
-from hereabouts.engine.status import fold
+from hereabouts.engine.records import DECLARATION, Change, Commit, Declaration, FeedKey, Put, Remove
 from hereabouts.fanout.outbox import Connection
-from hereabouts.journal.base import LastSeen, SessionClosed, SessionOpened, Transition
 from hereabouts.protocol.codes import CloseCode
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import Link, OwnedSession
+from hereabouts.runtime.throttle import Throttles
 
 
 class Writer:
@@ -36,6 +25,7 @@ class Writer:
         self._context = context
         self._part = part
         self._over = over
+        self._throttles = Throttles(context.recorder, context.file)
 
     def run(self, owned: OwnedSession, effects: Effects) -> None:
         """Carry out effects, behind whatever the session already asked for."""
@@ -47,11 +37,12 @@ class Writer:
         if effects:
             self._context.file(owned)
 
-    async def restore(self, effects: Effects) -> None:
+    async def restore(self, owned: OwnedSession, effects: Effects) -> None:
         """Let stand what stood before the process was restarted: nothing of it is news for the journal."""
         for effect in effects:
             if isinstance(effect, Write):
                 await self._context.backend.commit(effect.feed, effect.change)
+        self._throttles.watch(owned.session, self._context.now())
 
     async def perform(self, owned: OwnedSession, effects: Effects) -> None:
         """Carry out effects now; for a step of the session's own chain."""
@@ -67,14 +58,13 @@ class Writer:
             if isinstance(effect.connection, Link):
                 self._part(effect.connection, effect.code, effect.reason)
         elif isinstance(effect, Over):
-            self._note_over(owned, effect.cause)
             self._over(owned)
 
     async def _store(self, owned: OwnedSession, effect: Write | Signal) -> None:
         if isinstance(effect, Signal):
             await self._context.backend.signal(effect.feed, effect.user_id, effect.on)
             return
-        commit = await self._context.backend.commit(effect.feed, effect.change)
+        commit = await self._context.commit(owned.session, effect.feed, effect.change)
         if commit.applied:
             await self._committed(owned, effect.feed, effect.change, commit)
 
@@ -82,7 +72,8 @@ class Writer:
         if feed.kind == "room":
             self._count(change, commit)
             return
-        self._note_transition(owned, feed, change, commit)
+        if isinstance(change, Put) and commit.before is None:
+            self._throttles.watch(owned.session, self._context.now())
         if isinstance(change, Remove) and commit.others and all(isinstance(o, Declaration) for o in commit.others):
             # Nobody is left to judge when it runs out; the journal keeps it for the user's next session.
             left = commit.others[0]
@@ -96,64 +87,6 @@ class Writer:
             self._context.telemetry.left(change.cause)
         elif commit.before is None:
             self._context.telemetry.joins += 1
-
-    # The record
-
-    def _note_transition(self, owned: OwnedSession, feed: FeedKey, change: Change, commit: Commit) -> None:
-        standing = list(commit.others)
-        before = fold([*standing, *_some(commit.before)])
-        after = fold([*standing, change.record] if isinstance(change, Put) else standing)
-        session, now = owned.session, self._context.now()
-        if session.policy.durability == "none":
-            return
-        rows: list[object] = []
-        if isinstance(change, Put) and isinstance(change.record, Presence) and commit.before is None:
-            rows.append(
-                SessionOpened(
-                    feed.tenant,
-                    session.session_id,
-                    feed.name,
-                    self._context.owner.node,
-                    session.platform,
-                    session.opened_at,
-                )
-            )
-        if before.status != after.status:
-            cause = change.cause if isinstance(change, Remove) else None
-            rows.append(Transition(feed.tenant, feed.name, before.status, after.status, cause, now.at))
-            hides = after.is_invisible or before.is_invisible
-            rows.append(
-                LastSeen(
-                    feed.tenant,
-                    feed.name,
-                    session.last_seen_at,
-                    session.last_active_at,
-                    (after if after.is_invisible else before).last_seen_at if hides else session.last_seen_at,
-                    (after if after.is_invisible else before).last_active_at if hides else session.last_active_at,
-                )
-            )
-        elif isinstance(change, Remove) and not after.sessions:
-            public = before
-            rows.append(
-                LastSeen(
-                    feed.tenant, feed.name, session.last_seen_at, session.last_active_at,
-                    public.last_seen_at, public.last_active_at,
-                )
-            )  # fmt: skip
-        if rows:
-            self._context.journal.record(rows)  # type: ignore[arg-type]
-
-    def _note_over(self, owned: OwnedSession, cause: str) -> None:
-        session = owned.session
-        if session.policy.durability == "none":
-            return
-        self._context.journal.record(
-            [SessionClosed(session.tenant, session.session_id, self._context.now().at, cause, session.last_seen_at)]
-        )
-
-
-def _some(record: Records | None) -> list[Records]:
-    return [] if record is None else [record]
 
 
 def close(connection: Connection, code: CloseCode, reason: str) -> None:

@@ -1,0 +1,101 @@
+"""What a commit means for the record: rows, made from the one value that the commit gave back.
+
+A policy's `durability` says how much: `none` is nothing of sessions, statuses and times; `transitions` is what
+happened, never a beat; `throttled(n)` is also, at most every n seconds, when somebody was last seen. What a user
+declared is a setting and no history: it is kept in each case, or who was invisible would be seen after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from hereabouts.engine.policy import Policy
+from hereabouts.engine.records import DECLARATION, Change, Commit, FeedKey, Presence, Put, Remove
+from hereabouts.engine.session import Session
+from hereabouts.engine.status import Outcome, depart, fold, never_back
+from hereabouts.journal.base import Journal, LastSeen, Row, SessionClosed, SessionOpened, Transition
+
+_THROTTLED: Final = "throttled("
+
+
+def throttle_seconds(policy: Policy) -> float | None:
+    """How often last seen is written beside transitions; `None` for never."""
+    durability = policy.durability
+    return float(durability[len(_THROTTLED) : -1]) if durability.startswith(_THROTTLED) else None
+
+
+class Recorder:
+    """Tells a journal what it is to know."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def committed(self, session: Session, feed: FeedKey, change: Change, commit: Commit, at: int) -> None:
+        """A change that was asked for by a session is now part of a feed."""
+        if feed.kind == "user" and commit.applied and session.policy.durability != "none":
+            self._record(_rows(session, change, commit, at))
+
+    def seen(self, sessions: Collection[Session]) -> None:
+        """When the user of these sessions was last seen by any of them."""
+        newest = max(sessions, key=lambda session: session.last_seen_at)
+        self._record([_last_seen(newest, newest.outcome)])
+
+    def _record(self, rows: list[Row]) -> None:
+        if rows:
+            self._journal.record(rows)
+
+
+def _rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row]:
+    earlier = () if commit.before is None else (commit.before,)
+    later = (change.record,) if isinstance(change, Put) else ()
+    before, after = fold([*commit.others, *earlier]), fold([*commit.others, *later])
+    rows = _session_rows(session, change, commit, at)
+    turned = before.status != after.status
+    if turned:
+        cause = _cause(change, after)
+        rows.append(Transition(session.tenant, session.user_id, before.status, after.status, cause, at))
+    if before.sessions and not after.sessions:
+        told = depart(before, change if isinstance(change, Remove) else None)
+        rows.append(_row(session, told))
+    elif turned:
+        rows.append(_last_seen(session, after))
+    return rows
+
+
+def _session_rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row]:
+    """A session begins and ends where others see it do so."""
+    tenant, user_id = session.tenant, session.user_id
+    if isinstance(change, Put) and isinstance(change.record, Presence) and commit.before is None:
+        node = change.record.owner.node
+        return [SessionOpened(tenant, session.session_id, user_id, node, session.platform, session.opened_at)]
+    if isinstance(change, Remove) and isinstance(commit.before, Presence):
+        return [
+            SessionClosed(tenant, change.session_id, at, change.cause, change.seen_at or commit.before.last_seen_at)
+        ]
+    return []
+
+
+def _cause(change: Change, after: Outcome) -> str | None:
+    if isinstance(change, Remove) and change.session_id != DECLARATION:
+        return change.cause
+    return "leave" if after.status == "offline" else None
+
+
+def _last_seen(session: Session, outcome: Outcome) -> LastSeen:
+    """A row of somebody who is here; those that are invisible were, for others, last seen when they became so."""
+    if outcome.is_invisible:
+        return _row(session, outcome)
+    own = Outcome("offline", last_seen_at=session.last_seen_at, last_active_at=session.last_active_at)
+    return _row(session, never_back(outcome, own))
+
+
+def _row(session: Session, told: Outcome) -> LastSeen:
+    return LastSeen(
+        session.tenant,
+        session.user_id,
+        session.last_seen_at,
+        session.last_active_at,
+        told.last_seen_at,
+        told.last_active_at,
+    )
