@@ -1,6 +1,6 @@
 """Hereabouts: a self-hosted presence server, and its Python client.
 
-The names below are loaded when they are first used, so that the client alone needs nothing of the server.
+Its names are loaded when they are first used: the client needs nothing of the server, and the server not the client.
 """
 
 from __future__ import annotations
@@ -11,21 +11,55 @@ from typing import TYPE_CHECKING, Any
 from hereabouts.version import __version__
 
 if TYPE_CHECKING:
-    from hereabouts.errors import ConfigError, HereaboutsError, Refusal
+    from hereabouts.client import (
+        AsyncPresence,
+        AsyncPresenceServer,
+        AsyncRoom,
+        CountChanged,
+        Joined,
+        Left,
+        Member,
+        Presence,
+        PresenceServer,
+        Refused,
+        Room,
+        SessionEnded,
+        Synced,
+        TypingChanged,
+        Updated,
+        User,
+        UserChanged,
+    )
+    from hereabouts.errors import ConfigError, HereaboutsError
     from hereabouts.mounting import asgi
 
-_HOMES = {
-    "ConfigError": "hereabouts.errors",
-    "HereaboutsError": "hereabouts.errors",
-    "Refusal": "hereabouts.errors",
-    "asgi": "hereabouts.mounting",
-}
-
-__all__ = ["ConfigError", "HereaboutsError", "Refusal", "__version__", "asgi"]
+__all__ = [
+    "AsyncPresence",
+    "AsyncPresenceServer",
+    "AsyncRoom",
+    "ConfigError",
+    "CountChanged",
+    "HereaboutsError",
+    "Joined",
+    "Left",
+    "Member",
+    "Presence",
+    "PresenceServer",
+    "Refused",
+    "Room",
+    "SessionEnded",
+    "Synced",
+    "TypingChanged",
+    "Updated",
+    "User",
+    "UserChanged",
+    "__version__",
+    "asgi",
+]
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module 'hereabouts' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    elsewhere = {"asgi": "mounting", "ConfigError": "errors", "HereaboutsError": "errors"}
+    return getattr(import_module(f"hereabouts.{elsewhere.get(name, 'client')}"), name)
