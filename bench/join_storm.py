@@ -8,22 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from typing import NamedTuple
 
 from bench.load import Client, Swarm
-from bench.probe import probing
+from bench.probe import Latencies, probing
 from bench.process import OPEN, QUIET, running_server
 from bench.report import Figure, quantile, ratio
 
 NAME = "join_storm"
 CLIENTS = 2_000
 STORM_SECONDS = 5.0
-CALM_SECONDS = 6.0
+CALM_SECONDS = 5.0
 AFTER_SECONDS = 2.0
 STEPS = 500
 """The joins are sent in so many even portions."""
 
 FRAMES_MOST = 30
 BYTES_MOST = 256 * 1024
+
+
+class Storm(NamedTuple):
+    """What one storm did: latencies elsewhere, and what the client got that got most."""
+
+    calm: Latencies
+    meanwhile: Latencies
+    frames: int
+    payload_bytes: int
+    cpu_seconds: float
 
 
 class Received:
@@ -43,7 +54,29 @@ class Received:
 
 
 async def run(small: bool) -> list[Figure]:
-    """The storm is the same, small or not."""
+    """Three storms, each on a server of its own; small means one. Of latencies the best counts: noise only adds."""
+    storms = [await _storm() for _ in range(1 if small else 3)]
+    calm_busy, calm_quiet, busy, quiet = (
+        min(quantile(getattr(when, pace), 0.99) for when in each)
+        for each in ([storm.calm for storm in storms], [storm.meanwhile for storm in storms])
+        for pace in ("busy", "quiet")
+    )
+    frames = max(storm.frames for storm in storms)
+    payload_bytes = max(storm.payload_bytes for storm in storms)
+    most = "after the snapshot, the most of any client"
+    return [
+        Figure(NAME, f"frames {most}", frames, "", FRAMES_MOST, "at most"),
+        Figure(NAME, f"KiB {most}", payload_bytes / 1024, "KiB", BYTES_MOST / 1024, "at most"),
+        Figure(NAME, "another room's p99, calm", calm_busy * 1000, "ms"),
+        Figure(NAME, "another room's p99, in the storm", busy * 1000, "ms"),
+        Figure(NAME, "another room's p99, storm to calm", ratio(busy, calm_busy), "", 2, "at most"),
+        Figure(NAME, "a quiet room's p99, calm", calm_quiet * 1000, "ms"),
+        Figure(NAME, "a quiet room's p99, in the storm", quiet * 1000, "ms"),
+        Figure(NAME, "CPU of the server", min(storm.cpu_seconds for storm in storms), "s"),
+    ]
+
+
+async def _storm() -> Storm:
     async with running_server(OPEN + QUIET) as server, probing(server.port) as measure:
         received = Received()
         swarm = Swarm(server.port, received)
@@ -51,29 +84,12 @@ async def run(small: bool) -> list[Figure]:
         await swarm.greet(clients)
         calm = await measure(CALM_SECONDS)
         before = server.cpu_seconds()
-        storm, _ = await asyncio.gather(measure(STORM_SECONDS), _join(clients))
+        meanwhile, _ = await asyncio.gather(measure(STORM_SECONDS), _join(clients))
         await swarm.until(lambda: len(received.snapshots) == CLIENTS, 60)
         await asyncio.sleep(AFTER_SECONDS)
         used = server.cpu_seconds() - before
         swarm.close()
-    quiet, busy = quantile(calm, 0.99), quantile(storm, 0.99)
-    return [
-        Figure(
-            NAME, "frames after the snapshot, the most of any client", max(received.frames.values()), "", 30, "at most"
-        ),
-        Figure(
-            NAME,
-            "KiB after the snapshot, the most of any client",
-            max(received.payload_bytes.values()) / 1024,
-            "KiB",
-            256,
-            "at most",
-        ),
-        Figure(NAME, "another room's p99, calm", quiet * 1000, "ms"),
-        Figure(NAME, "another room's p99, in the storm", busy * 1000, "ms"),
-        Figure(NAME, "another room's p99, storm to calm", ratio(busy, quiet), "", 2, "at most"),
-        Figure(NAME, "CPU of the server", used, "s"),
-    ]
+    return Storm(calm, meanwhile, max(received.frames.values()), max(received.payload_bytes.values()), used)
 
 
 async def _join(clients: list[Client]) -> None:

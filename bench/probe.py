@@ -1,42 +1,58 @@
 """How long a change takes to be seen in rooms that have nothing to do with the load. Run as a process of its own.
 
-In each room one client makes changes, another sees them. Changes come further apart than the room's window, so that
-none waits for it; they do not come evenly, so that they meet whatever comes evenly.
+In each room one client makes changes, another sees them. Some rooms are busy: changes come faster than the window, so
+that what is seen of them is the window's doing. The others are quiet: a change goes out at once. The moments are
+random, so that they meet whatever comes evenly.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
 
 import msgspec
 import uvloop
 
 from bench.load import Client, Swarm
 
-ROOMS = 8
-APART_SECONDS = (0.07, 0.13)
+ROOMS: Final = 8
+BUSY_SECONDS: Final = (0.01, 0.04)
+QUIET_SECONDS: Final = (0.07, 0.13)
 """The least and the most between two changes of a room; its window is 0.05 s."""
 
-Measure = Callable[[float], Awaitable[list[float]]]
+_AT = re.compile(rb'"at":(\d+)')
+
+
+class Latencies(NamedTuple):
+    """Seconds from a change to its being seen, one for each change."""
+
+    busy: list[float]
+    quiet: list[float]
+
+
+Measure = Callable[[float], Awaitable[Latencies]]
 
 
 @asynccontextmanager
 async def probing(port: int) -> AsyncIterator[Measure]:
-    """A probe beside the load: a call with seconds gives the latencies that it met in that time, in seconds."""
+    """A probe beside the load: a call with seconds gives the latencies that it met in that time."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.probe", str(port), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-m", "bench.probe", str(port),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 22,
+    )  # fmt: skip
     reader, writer = process.stdout, process.stdin
     assert reader is not None and writer is not None
 
-    async def measure(seconds: float) -> list[float]:
+    async def measure(seconds: float) -> Latencies:
         writer.write(b"%f\n" % seconds)
-        return msgspec.json.decode(await reader.readline(), type=list[float])
+        return msgspec.json.decode(await reader.readline(), type=Latencies)
 
     try:
         yield measure
@@ -45,52 +61,59 @@ async def probing(port: int) -> AsyncIterator[Measure]:
         await process.wait()
 
 
+class Room:
+    """One room's two clients, and the changes that were made and not yet seen."""
+
+    def __init__(self, member: Client, watcher: Client, apart_seconds: tuple[float, float]) -> None:
+        self.member = member
+        self.watcher = watcher
+        self._apart_seconds = apart_seconds
+        self._made: deque[int] = deque()
+        self._seen: list[float] = []
+
+    async def change(self, seconds: float) -> list[float]:
+        """Make changes for so long; how long each took to be seen, by itself or with a later one."""
+        self._seen = []
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            await asyncio.sleep(random.uniform(*self._apart_seconds))
+            made = time.perf_counter_ns()
+            self._made.append(made)
+            self.member.send(
+                b'{"type":"update","room":"other-%d","state":{"at":%d}}' % (self.member.index, made // 1_000)
+            )
+        return self._seen
+
+    def saw(self, payload: bytes) -> None:
+        """The watcher was told the newest change that there is."""
+        found = _AT.search(payload)
+        if found is None:
+            return
+        now, newest = time.perf_counter_ns(), int(found.group(1))
+        while self._made and self._made[0] // 1_000 <= newest:
+            self._seen.append((now - self._made.popleft()) / 1e9)
+
+
 async def probe(port: int) -> None:
     """Measure for as many seconds as each line of standard input says; print the latencies as a line of JSON."""
     swarm = Swarm(port)
     clients = await swarm.open(2 * ROOMS)
+    members, watchers = clients[:ROOMS], clients[ROOMS:]
     await swarm.greet(clients, "probe")
-    for member in clients[:ROOMS]:
+    for member in members:
         member.send(b'{"type":"join","id":1,"room":"other-%d"}' % member.index)
     await swarm.until_frames(2 * ROOMS)
-    for watcher in clients[ROOMS:]:
-        watcher.send(b'{"type":"watch","id":1,"rooms":["other-%d"]}' % (watcher.index - ROOMS))
+    for member, watcher in zip(members, watchers, strict=True):
+        watcher.send(b'{"type":"watch","id":1,"rooms":["other-%d"]}' % member.index)
     await swarm.until_frames(2 * ROOMS)
-    pairs = [Pair(member, watcher) for member, watcher in zip(clients[:ROOMS], clients[ROOMS:], strict=True)]
-    by_watcher = {pair.watcher: pair for pair in pairs}
-    swarm.listener = lambda client, _: by_watcher[client].saw() if client in by_watcher else None
+    paces = [BUSY_SECONDS, QUIET_SECONDS] * (ROOMS // 2)
+    rooms = [Room(*each) for each in zip(members, watchers, paces, strict=True)]
+    by_watcher = {room.watcher: room for room in rooms}
+    swarm.listener = lambda client, payload: by_watcher[client].saw(payload) if client in by_watcher else None
     while line := await asyncio.to_thread(sys.stdin.readline):
-        found = await asyncio.gather(*(pair.latencies(float(line)) for pair in pairs))
-        print(msgspec.json.encode([latency for each in found for latency in each]).decode(), flush=True)
-
-
-class Pair:
-    """The two clients of one room."""
-
-    def __init__(self, member: Client, watcher: Client) -> None:
-        self.member = member
-        self.watcher = watcher
-        self._seen = asyncio.Event()
-        self._seen_at = 0.0
-
-    def saw(self) -> None:
-        """The watcher saw the change."""
-        self._seen_at = time.perf_counter()
-        self._seen.set()
-
-    async def latencies(self, seconds: float) -> list[float]:
-        """How long each change took, over so many seconds."""
-        end, found = time.perf_counter() + seconds, []
-        await asyncio.sleep(random.uniform(0, APART_SECONDS[1]))
-        while (began := time.perf_counter()) < end:
-            self._seen.clear()
-            self.member.send(
-                b'{"type":"update","room":"other-%d","state":{"at":%d}}' % (self.member.index, int(began * 1e6))
-            )
-            await asyncio.wait_for(self._seen.wait(), 30)
-            found.append(self._seen_at - began)
-            await asyncio.sleep(random.uniform(*APART_SECONDS))
-        return found
+        found = await asyncio.gather(*(room.change(float(line)) for room in rooms))
+        told = Latencies(*([seconds for each in found[n::2] for seconds in each] for n in range(2)))
+        print(msgspec.json.encode(told).decode(), flush=True)
 
 
 if __name__ == "__main__":
