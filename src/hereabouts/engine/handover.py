@@ -6,7 +6,7 @@ Source: `spec/semantics.md`, rule 15. Deadlines are not carried: they start anew
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Raw, Struct, UnsetType, structs
 
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.policy import Policy
@@ -23,7 +23,11 @@ class HandedRoom(Struct, frozen=True):
 
 
 class HandedSession(Struct, frozen=True):
-    """A session on its way to the next process."""
+    """A session on its way to the next process.
+
+    The `info` of its identity travels beside it: msgspec reads a `Raw` back where it may be absent, not where it may
+    be `None`.
+    """
 
     session_id: str
     identity: Identity
@@ -37,6 +41,7 @@ class HandedSession(Struct, frozen=True):
     last_active_at: int | None
     platform: str | None
     rooms: dict[str, HandedRoom]
+    info: Raw | UnsetType = UNSET
 
 
 def hand_over(session: Session) -> bytes:
@@ -44,7 +49,7 @@ def hand_over(session: Session) -> bytes:
     return msgspec.json.encode(
         HandedSession(
             session_id=session.session_id,
-            identity=session.identity,
+            identity=structs.replace(session.identity, info=None),
             incarnation=session.incarnation,
             resume_hash=session.resume_hash,
             leave_hash=session.leave_hash,
@@ -58,6 +63,7 @@ def hand_over(session: Session) -> bytes:
                 room: HandedRoom(joined.joined_at, joined.state, joined.grace_seconds)
                 for room, joined in session.rooms.items()
             },
+            info=UNSET if session.identity.info is None else session.identity.info,
         )
     )
 
@@ -71,7 +77,7 @@ def take_over(handed: HandedSession, owner: Owner, policy: Policy, now: Now) -> 
     """The same session on this process: live, without a connection, its lease beginning now."""
     session = Session(
         handed.session_id,
-        handed.identity,
+        structs.replace(handed.identity, info=None if handed.info is UNSET else handed.info),
         owner,
         policy,
         now,
