@@ -19,6 +19,7 @@ from hereabouts.errors import Refusal
 from hereabouts.gateway.beating import LeaveRate, beating_calls
 from hereabouts.gateway.cors import Gate
 from hereabouts.gateway.demo import demo_routes
+from hereabouts.gateway.documents import document_routes
 from hereabouts.gateway.door import Door
 from hereabouts.gateway.health import health_routes
 from hereabouts.gateway.legacy import OldNames
@@ -54,6 +55,7 @@ def build_app(
     found: list[BaseRoute] = [
         *routes.of(calls),
         *health_routes(node, exposition(node.readings), None if is_dev else callers),
+        *document_routes(),
         *(demo_routes(node.context.policies) if is_dev else ()),
     ]
     return Gate(_application(found), door, is_dev=is_dev)
