@@ -604,3 +604,37 @@ async def test_an_ended_session_is_an_ended_session(server: ScriptedServer) -> N
     with pytest.raises(SessionEnded) as caught:
         await server.presence().open()
     assert caught.value.number == 4004
+
+
+async def test_a_room_left_while_away_but_still_watched_is_left_on_return(server: ScriptedServer) -> None:
+    async with server.presence() as presence, presence.watch(rooms=["r"]):
+        async with presence.room("r"):
+            server.socket.close(None, "broken")
+            await settle()
+        await server.time.advance(1)
+        assert [message["room"] for message in server.socket.heard("leave")] == ["r"]
+        assert [message["rooms"] for message in server.socket.heard("watch")] == [["r"]]
+
+
+async def test_input_while_away_is_told_with_the_hello_and_old_input_is_not(server: ScriptedServer) -> None:
+    async with server.presence() as presence:
+        assert server.socket.said[0].get("active", True) is True
+        server.socket.close(None, "broken")
+        await server.time.advance(1)
+        assert server.socket.said[0]["active"] is False
+        server.socket.close(None, "broken")
+        await settle()
+        presence.set_active()
+        await server.time.advance(1)
+        assert server.socket.said[0].get("active", True) is True
+
+
+async def test_a_watch_that_is_refused_leaves_nothing_behind(server: ScriptedServer) -> None:
+    async with server.presence() as presence:
+        server.refuses = {"watch": "forbidden"}
+        with pytest.raises(Refused):
+            await presence.watch(rooms=["r"], users=["bob"]).open()
+        server.refuses = {}
+        server.socket.close(None, "broken")
+        await server.time.advance(1)
+        assert server.socket.heard("watch") == []

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Raw
 
 from hereabouts.client.events import User
 from hereabouts.client.heart import Heart
-from hereabouts.client.line import Line, Making, quietly
-from hereabouts.client.place import Mode, Places
-from hereabouts.client.refusals import Closed, Refused, SessionEnded, TokenRefused, ended
+from hereabouts.client.line import Line, Making
+from hereabouts.client.place import Places
+from hereabouts.client.recovery import Recovery
+from hereabouts.client.refusals import Closed, SessionEnded, TokenRefused, ended
 from hereabouts.client.returning import BackOff, verdict
+from hereabouts.client.saying import refresh
 from hereabouts.client.tokens import Tokens, renew_in_seconds
 from hereabouts.client.world import Lost, World
-from hereabouts.protocol.codec import encode
 from hereabouts.protocol.messages import (
     BeatAnswer,
     Bye,
@@ -27,31 +27,23 @@ from hereabouts.protocol.messages import (
     Degraded,
     Delta,
     Hello,
-    Join,
-    Leave,
     Ok,
     PolicyChanged,
     PolicyInfo,
     Reconnect,
-    Refresh,
     Restored,
     ServerMessage,
     Snapshot,
-    Sync,
     TypingNow,
     Users,
-    Watch,
     Welcome,
 )
 from hereabouts.version import __version__
 
 State = Literal["connecting", "connected", "reconnecting", "closed"]
 
+WELCOME_SECONDS: Final = 10.0
 BYE_SECONDS: Final = 2.0
-RETRY_SECONDS: Final = 1.0
-PASSING: Final = frozenset({"rate_limited", "degraded", "internal"})
-"""Refusals that another time may not meet."""
-
 REFRESH_AT_MOST_EVERY_SECONDS: Final = 1.0
 
 _user: Final = msgspec.json.Decoder(User)
@@ -76,6 +68,7 @@ class Connection:
         self._active = active
         self._world = world
         self._back_off = BackOff(world.random)
+        self._recovery = Recovery(self.places, world)
         self._after_seconds = 0.0
         self._is_closing = False
         self._line: Line | None = None
@@ -179,9 +172,10 @@ class Connection:
 
     def note_input(self) -> None:
         """Tell of human input."""
-        self._active = True
         if self._heart is not None:
             self._heart.note_input()
+        else:
+            self._active = True
 
     # Staying connected
 
@@ -232,6 +226,7 @@ class Connection:
             line.drop()
             if self._heart is not None:
                 self._heart.stop()
+                self._active = self._heart.has_untold_input
                 self._heart = None
                 self.state = "reconnecting"
                 self._back_off.lost(clock.time() - began)
@@ -249,63 +244,21 @@ class Connection:
             client=f"hereabouts-python/{__version__}",
         )
         try:
-            async with self._world.within(BYE_SECONDS * 5, "the welcome"):
+            async with self._world.within(WELCOME_SECONDS, "the welcome"):
                 return await line.greet(hello)
         except TimeoutError as error:
             raise Lost(None, str(error)) from None
 
     def _begin(self, line: Line, welcome: Welcome) -> None:
         self.welcome, self.policy = welcome, welcome.policy
-        self._active = False
         self.is_degraded = False
         self._note_time(welcome.server_time_at)
         self._heart = Heart(self._world.the_clock(), welcome.policy, line.say, line.drop)
         self._heart.begin(self.visible)
-        self._restore(line, welcome)
+        self._recovery.restore(line, welcome)
         self._line, self.state = line, "connected"
         self._changed.set()
         self._refreshing = asyncio.create_task(self._keep_token_fresh(line))
-
-    def _restore(self, line: Line, welcome: Welcome) -> None:
-        """Ask again for what the new session does not have: rooms, if it is not the old one resumed, and watches."""
-        for room in welcome.rooms:
-            if self.places.get(room) is None:
-                quietly(line.ask(partial(leave, room)))
-        for place in self.places:
-            if place.joins and place.room not in welcome.rooms:
-                rejoin = partial(join, place.room, dict(place.state))
-                self._insist(line, rejoin, partial(self.places.refused, [place.room]))
-        watched = self.places.watched_rooms()
-        for mode in sorted(set(watched.values())):
-            rooms = [room for room, how in watched.items() if how == mode]
-            self._insist(line, watching(rooms, [], mode), partial(self.places.refused, rooms))
-        if users := sorted(self.places.watched_users()):
-            quietly(line.ask(watching([], users, "roster")))
-
-    def _sync(self, room: str) -> None:
-        if self._line is not None:
-            self._insist(self._line, lambda id: Sync(id, room), lambda _: None)
-
-    def _insist(self, line: Line, making: Making, refused: Callable[[Refused], None]) -> None:
-        """Ask, again while the refusal is a passing one; call `refused` if it is not."""
-        line.ask(making).add_done_callback(partial(self._insisted, line, making, refused))
-
-    def _insisted(
-        self, line: Line, making: Making, refused: Callable[[Refused], None], answer: asyncio.Future[Ok]
-    ) -> None:
-        error = None if answer.cancelled() else answer.exception()
-        if not isinstance(error, Refused):
-            return
-        if error.code not in PASSING:
-            refused(error)
-            return
-        seconds = error.retry_after_seconds or RETRY_SECONDS
-
-        def again() -> None:
-            if self._line is line:
-                self._insist(line, making, refused)
-
-        self._world.the_clock().call_later(seconds, again)
 
     # Tokens
 
@@ -317,7 +270,7 @@ class Connection:
             await self._world.wait(max(seconds, REFRESH_AT_MOST_EVERY_SECONDS))
             try:
                 token = await self.tokens.renew()
-                await line.ask(partial(_refresh, token))
+                await line.ask(partial(refresh, token))
             except Exception:
                 # The server closes with 4100 when the old one runs out, and the next hello brings a new one.
                 return
@@ -351,33 +304,13 @@ class Connection:
         if self._heart is not None:
             self._heart.change(policy)
 
+    def _sync(self, room: str) -> None:
+        if self._line is not None:
+            self._recovery.sync(self._line, room)
+
     def server_now_at(self) -> int:
         """The server's time as this client knows it."""
         return round((self._world.wall() + self.offset_seconds) * 1000)
 
     def _note_time(self, server_time_at: int) -> None:
         self.offset_seconds = server_time_at / 1000 - self._world.wall()
-
-
-def raw(state: dict[str, Any]) -> dict[str, Raw]:
-    """A state as it is sent."""
-    return {key: Raw(encode(value)) for key, value in state.items()}
-
-
-def join(room: str, state: dict[str, Any], id: int) -> Join:
-    """The message that joins a room."""
-    return Join(id, room, raw(state))
-
-
-def leave(room: str, id: int) -> Leave:
-    """The message that leaves a room."""
-    return Leave(room, id)
-
-
-def _refresh(token: str, id: int) -> Refresh:
-    return Refresh(id, token)
-
-
-def watching(rooms: list[str], users: list[str], mode: Mode) -> Callable[[int], Watch]:
-    """The message that watches these."""
-    return lambda id: Watch(id, rooms=rooms or None, users=users or None, mode=mode)

@@ -13,7 +13,10 @@ ANSWER_SECONDS: Final = 5.0
 
 
 class Heart:
-    """Beats while there is a connection. `visible` is told with each beat, human input with the next one."""
+    """Beats while there is a connection. `visible` is told with each beat, human input with the next one.
+
+    `has_untold_input` says whether there was human input that no beat has told yet.
+    """
 
     def __init__(self, clock: Clock, policy: PolicyInfo, say: Callable[[Beat], None], drop: Callable[[], None]) -> None:
         self._clock = clock
@@ -23,7 +26,7 @@ class Heart:
         self._next: Timer | None = None
         self._answer: Timer | None = None
         self._told_input_at = clock.time()
-        self._had_input = False
+        self.has_untold_input = False
         self.visible = True
 
     @property
@@ -39,17 +42,17 @@ class Heart:
 
     def beat(self) -> None:
         """Beat now."""
-        if self._had_input:
+        if self.has_untold_input:
             self._told_input_at = self._clock.time()
-        self._say(Beat(visible=self.visible, active=True if self._had_input else None))
-        self._had_input = False
+        self._say(Beat(visible=self.visible, active=True if self.has_untold_input else None))
+        self.has_untold_input = False
         if self._answer is None:
             self._answer = self._clock.call_later(ANSWER_SECONDS, self._drop)
         self._plan()
 
     def note_input(self) -> None:
         """There was human input. The first after a while is told at once: it ends idle when a person comes back."""
-        self._had_input = True
+        self.has_untold_input = True
         if self._clock.time() - self._told_input_at >= self.beat_seconds:
             self.beat()
 

@@ -32,6 +32,7 @@ class Line:
         self._asked: dict[int, asyncio.Future[Ok]] = {}
         self._unsent: asyncio.Queue[bytes] = asyncio.Queue()
         self._last_error: Error | None = None
+        self.is_over = False
 
     async def greet(self, hello: Hello) -> Welcome:
         """Say hello. Raises `Lost`, with the server's own words where it gave them."""
@@ -54,6 +55,7 @@ class Line:
                         heard(message)
         finally:
             writer.cancel()
+            self.is_over = True
             self._give_up()
 
     def say(self, message: ClientMessage) -> None:

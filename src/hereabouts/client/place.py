@@ -31,16 +31,25 @@ class Watched:
 
 
 class Place:
-    """A room that is looked at. `state` is what the session's own state there shall be; `joins` counts who wants in."""
+    """A room that is looked at. `state` is what the session's own state there shall be.
+
+    `joins` counts those who are in, `joining` those who have asked, `users` all who look.
+    """
 
     def __init__(self, room: str) -> None:
         self.room = room
         self.fold = RoomFold(room)
         self.joins = 0
+        self.joining = 0
         self.users = 0
         self.state: dict[str, Any] = {}
         self.changed = asyncio.Event()
         self.readings: WeakSet[Reading[RoomEvent]] = WeakSet()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the session is to be a member."""
+        return self.joins > 0 or self.joining > 0
 
     def read(self) -> Reading[RoomEvent]:
         """A reader of what happens from now on."""

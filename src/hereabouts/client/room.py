@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakSet
 
-from hereabouts.client.connection import Connection, join, leave, raw
+from hereabouts.client.connection import Connection
 from hereabouts.client.events import Member, RoomEvent
 from hereabouts.client.place import Place
 from hereabouts.client.reading import Reading
 from hereabouts.client.refusals import Closed
+from hereabouts.client.saying import join, leave, update
 from hereabouts.client.world import Clock
-from hereabouts.protocol.messages import Leave, Typing, Update
+from hereabouts.protocol.messages import Leave, Typing
 
 
 class AsyncRoom:
@@ -87,23 +88,29 @@ class AsyncRoom:
 
     async def join(self) -> None:
         """Become a member; `async with` does it. Raises `Refused`, `TimeoutError`, `SessionEnded`."""
-        places = self._connection.places
-        place = places.enter(self.name)
+        place = self._connection.places.enter(self.name)
         try:
-            joining = partial(join, self.name, self._state)
-            await self._connection.request(joining, self._timeout_seconds, f"join {self.name!r}")
-            place.joins += 1
-            place.merge(self._state)
+            await self._ask_in(place)
             self._place = place
             await self._connection.soon(place.known(), self._timeout_seconds, f"the list of {self.name!r}")
         except BaseException:
             if self._place is not None:
                 self._place = None
                 place.joins -= 1
-            if place.joins == 0:
+            self._connection.places.leave(place)
+            if not place.is_wanted:
                 self._connection.say(Leave(self.name))
-            places.leave(place)
             raise
+
+    async def _ask_in(self, place: Place) -> None:
+        place.joining += 1
+        try:
+            joining = partial(join, self.name, self._state)
+            await self._connection.request(joining, self._timeout_seconds, f"join {self.name!r}")
+            place.joins += 1
+            place.merge(self._state)
+        finally:
+            place.joining -= 1
 
     async def leave(self) -> None:
         """Be a member no more; leaving `async with` does it."""
@@ -113,14 +120,14 @@ class AsyncRoom:
             reading.end()
         place.joins = max(place.joins - 1, 0)
         self._connection.places.leave(place)
-        if place.joins == 0:
+        if not place.is_wanted:
             what = f"leave {self.name!r}"
             await self._connection.tell(partial(leave, self.name), self._timeout_seconds, what)
 
     async def update(self, /, **state: Any) -> None:
         """Merge keys into this session's own state; `None` removes a key. Raises `Refused`, `TimeoutError`."""
         place = self._here
-        updating = partial(_update, self.name, state)
+        updating = partial(update, self.name, state)
         await self._connection.request(updating, self._timeout_seconds, f"update {self.name!r}")
         place.merge(state)
 
@@ -145,7 +152,3 @@ class AsyncRoom:
         if self._place is None:
             raise Closed(f"the room {self.name!r} is not joined: use it inside `with`")
         return self._place
-
-
-def _update(room: str, state: dict[str, Any], id: int) -> Update:
-    return Update(room, raw(state), id)

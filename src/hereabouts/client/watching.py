@@ -7,13 +7,13 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from hereabouts.client.connection import Connection, watching
+from hereabouts.client.connection import Connection
 from hereabouts.client.events import Event, Member, User
 from hereabouts.client.http import AsyncCalls
 from hereabouts.client.place import Mode, Place, Watched
 from hereabouts.client.reading import Reading
 from hereabouts.client.refusals import Closed
-from hereabouts.protocol.messages import Unwatch
+from hereabouts.client.saying import unwatch, watch_rooms, watch_users
 
 
 class AsyncWatch:
@@ -50,29 +50,29 @@ class AsyncWatch:
         self._places = {room: places.enter(room) for room in watched.rooms}
         places.watches.add(watched)
         try:
-            if rooms or watched.users:
-                asking = watching(rooms, list(watched.users), watched.mode)
-                await self._connection.request(asking, seconds, "watch")
+            if rooms:
+                await self._connection.request(partial(watch_rooms, rooms, watched.mode), seconds, "watch")
+            if watched.users:
+                await self._connection.request(partial(watch_users, list(watched.users)), seconds, "watch")
             for room, place in self._places.items():
                 await self._connection.soon(place.known(), seconds, f"what is in {room!r}")
             await self._connection.soon(places.cards_known(watched.users), seconds, "the watched users")
         except BaseException:
-            self._forget()
+            unneeded = self._let_go()
+            if any(unneeded):
+                self._connection.say(unwatch(*unneeded))
             raise
 
     async def close(self) -> None:
         """Watch no more."""
         if self._places is None:
             return
-        watched = self._watched
-        self._forget()
-        rooms = [room for room in watched.rooms if room not in self._connection.places.watched_rooms()]
-        users = [user_id for user_id in watched.users if user_id not in self._connection.places.watched_users()]
-        if rooms or users:
-            unwatching = partial(_unwatch, rooms, users)
-            await self._connection.tell(unwatching, self._timeout_seconds, "unwatch")
+        unneeded = self._let_go()
+        if any(unneeded):
+            await self._connection.tell(partial(unwatch, *unneeded), self._timeout_seconds, "unwatch")
 
-    def _forget(self) -> None:
+    def _let_go(self) -> tuple[list[str], list[str]]:
+        """Look no more; the rooms and users that nobody else here watches."""
         places = self._connection.places
         places.watches.discard(self._watched)
         for place in (self._places or {}).values():
@@ -81,6 +81,8 @@ class AsyncWatch:
         self._places = None
         for reading in tuple(self._watched.readings):
             reading.end()
+        rooms, users = places.watched_rooms(), places.watched_users()
+        return [r for r in self._watched.rooms if r not in rooms], [u for u in self._watched.users if u not in users]
 
     # What is there
 
@@ -126,7 +128,3 @@ class AsyncUsers:
     async def get(self, user_ids: Iterable[str]) -> list[User]:
         """The status of these users now, in the order asked. Raises `Refused`, `TimeoutError`."""
         return await self._calls.users(user_ids)
-
-
-def _unwatch(rooms: list[str], users: list[str], id: int) -> Unwatch:
-    return Unwatch(rooms or None, users or None, id)
