@@ -8,6 +8,7 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from hereabouts.errors import JournalUnavailable
-from hereabouts.journal.base import LastSeen, Transition
+from hereabouts.journal import sqlite_rows
+from hereabouts.journal.base import LastSeen, Row, Transition
 from hereabouts.journal.sqlite import SqliteJournal
 from hereabouts.testing.waiting import eventually, never
 
@@ -170,3 +172,27 @@ async def test_a_row_after_the_close_is_counted_as_lost(tmp_path: Path) -> None:
     await journal.close()
     journal.record([turned(1)])
     assert journal.health().lost_rows == 1
+
+
+async def test_a_disk_that_does_not_answer_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+    write = sqlite_rows.write
+
+    def stuck(connection: sqlite3.Connection, rows: list[Row]) -> int:
+        assert answers.wait(30)
+        return write(connection, rows)
+
+    monkeypatch.setattr(sqlite_rows, "write", stuck)
+    journal = SqliteJournal(tmp_path / "journal.db", flush_seconds=0.01, flush_wait_seconds=0.2)
+    await journal.open()
+    journal.record([turned(1), LastSeen("default", "ada", 1, None, 1, None)])
+    try:
+        await eventually(lambda: not journal.health().is_writable)
+        assert "a write has taken" in (journal.health().error or "")
+        assert (await journal.last_seen("default", ["ada"]))["ada"].seen_at == 1
+        with pytest.raises(JournalUnavailable, match="the disk is slow"):
+            await journal.flush()
+    finally:
+        answers.set()
+    await eventually(lambda: journal.health().is_writable)
+    await journal.close()

@@ -73,6 +73,7 @@ class SqliteJournal(Journal):
         self._queue = RowQueue(queue_rows)
         self._revocations = Revocations()
         self._lost_rows = 0
+        self._batch_since_at: int | None = None
         self._error: str | None = None
         self._failing_since_at: int | None = None
         self._last_flush_at: int | None = None
@@ -170,6 +171,7 @@ class SqliteJournal(Journal):
     async def _write_batch(self) -> None:
         wait, most = RETRY_SECONDS
         rows = self._queue.batch(BATCH_ROWS)
+        self._batch_since_at = self._now()
         while True:
             try:
                 faulty = await self._write(partial(sqlite_rows.write, rows=rows))
@@ -178,7 +180,7 @@ class SqliteJournal(Journal):
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, most)
         self._queue.finish()
-        self._last_flush_at = self._now()
+        self._last_flush_at, self._batch_since_at = self._now(), None
         if faulty:
             self._lose(faulty, "what is in them cannot be written")
         for goal, through in self._through:
@@ -287,12 +289,17 @@ class SqliteJournal(Journal):
         return forgotten
 
     def health(self) -> JournalHealth:
-        """See `Journal.health`."""
+        """See `Journal.health`. A disk that neither takes a batch nor refuses it is as bad as a full one."""
+        since_at, error = self._failing_since_at, self._error
+        if since_at is None and self._batch_since_at is not None:
+            waited = (self._now() - self._batch_since_at) / 1000
+            if waited > self._flush_wait_seconds:
+                since_at, error = self._batch_since_at, f"{self._path}: a write has taken {waited:.1f} s already"
         return JournalHealth(
-            is_writable=self._failing_since_at is None,
-            failing_since_at=self._failing_since_at,
+            is_writable=since_at is None,
+            failing_since_at=since_at,
             queued_rows=len(self._queue),
             lost_rows=self._lost_rows,
             last_flush_at=self._last_flush_at,
-            error=self._error,
+            error=error,
         )
