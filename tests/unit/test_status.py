@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from hereabouts.engine.records import Declaration, Owner, Presence, Remove
-from hereabouts.engine.status import OFFLINE, Outcome, depart, fold
+from hereabouts.engine.records import Declaration, Owner, Presence, Records, Remove
+from hereabouts.engine.status import OFFLINE, Outcome, depart, fold, follow
 from hereabouts.protocol.codes import Declared
 
 OWNER = Owner("n", 1)
@@ -80,3 +80,30 @@ def test_the_invisible_leave_no_newer_time_behind() -> None:
     hidden = fold([tab("a", seen_at=41), declares("invisible", public_seen_at=7)])
     removal = Remove("a", "ada", 1, OWNER, "closed", seen_at=42, active_at=40)
     assert depart(hidden, removal).last_seen_at == 7
+
+
+def test_a_session_that_went_counts_though_another_is_left() -> None:
+    """The phone was heard of last at 20, the desk said bye at 100; then the phone is lost."""
+    phone, desk = tab("phone", visible=False, seen_at=20, active_at=3), tab("desk", seen_at=90)
+    both = follow(OFFLINE, [phone, desk])
+    left = follow(both, [phone], Remove("desk", "ada", 1, OWNER, "leave", seen_at=100, active_at=95))
+    assert (left.status, left.last_seen_at, left.last_active_at) == ("away", 100, 95)
+    gone = follow(left, [], Remove("phone", "ada", 1, OWNER, "lease_expired", seen_at=40, active_at=3))
+    assert gone == Outcome("offline", last_seen_at=100, last_active_at=95)
+
+
+def test_a_session_of_the_invisible_that_went_tells_no_time() -> None:
+    stand: list[Records] = [tab("phone", seen_at=20), declares("invisible", public_seen_at=7, public_active_at=3)]
+    left = follow(fold(stand), stand, Remove("desk", "ada", 1, OWNER, "leave", seen_at=100, active_at=95))
+    assert (left.last_seen_at, left.last_active_at) == (7, 3)
+
+
+def test_a_declaration_that_runs_out_takes_no_time_along() -> None:
+    stand: list[Records] = [tab("a", seen_at=20)]
+    removal = Remove("declaration", "ada", 1, OWNER, "leave")
+    assert follow(fold([*stand, declares("dnd")]), stand, removal) == fold(stand)
+
+
+def test_times_never_go_back_whatever_the_records_say() -> None:
+    earlier = Outcome("online", last_seen_at=50, last_active_at=40, sessions=1)
+    assert follow(earlier, [tab("a", seen_at=10, active_at=None)]).last_seen_at == 50

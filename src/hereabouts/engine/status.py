@@ -89,6 +89,20 @@ def depart(last: Outcome, removal: Remove | None) -> Outcome:
     )
 
 
+def follow(earlier: Outcome, records: Iterable[Records], removal: Remove | None = None) -> Outcome:
+    """What somebody comes to after a step of the feed. Times never go back; those of a session that went count too.
+
+    Only a removal knows its session's last proof of life, and what is left may be older: a phone that is kept in a
+    pocket when the desk says bye.
+    """
+    outcome = fold(records)
+    if not outcome.sessions:
+        outcome = depart(earlier, removal)
+    elif removal is not None and not outcome.is_invisible:
+        outcome = never_back(outcome, depart(outcome, removal))
+    return never_back(outcome, earlier)
+
+
 def never_back(outcome: Outcome, earlier: Outcome) -> Outcome:
     """The outcome with times no older than those told before."""
     return structs.replace(

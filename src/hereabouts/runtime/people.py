@@ -15,7 +15,7 @@ from hereabouts.engine.records import (
     Remove,
 )
 from hereabouts.engine.session import Session
-from hereabouts.engine.status import Outcome, depart, fold, never_back
+from hereabouts.engine.status import Outcome, follow
 from hereabouts.fanout.cards import Card, Cards
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import OwnedSession
@@ -128,8 +128,7 @@ class People:
 
     @staticmethod
     def _outcome(person: Person, removal: Remove | None) -> Outcome:
-        outcome = fold(person.records.values())
-        return never_back(outcome if outcome.sessions else depart(person.outcome, removal), person.outcome)
+        return follow(person.outcome, person.records.values(), removal)
 
     def _turn(self, person: Person, removal: Remove | None = None) -> None:
         outcome = self._outcome(person, removal)
