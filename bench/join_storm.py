@@ -16,6 +16,7 @@ from bench.process import OPEN, QUIET, running_server
 from bench.report import Figure, quantile, ratio
 
 NAME = "join_storm"
+STORMS = 3
 CLIENTS = 2_000
 STORM_SECONDS = 5.0
 CALM_SECONDS = 5.0
@@ -54,8 +55,8 @@ class Received:
 
 
 async def run(small: bool) -> list[Figure]:
-    """Three storms, each on a server of its own; small means one. Of latencies the best counts: noise only adds."""
-    storms = [await _storm() for _ in range(1 if small else 3)]
+    """Three storms, each on a server of its own, small or not. Of latencies the best counts: noise only adds."""
+    storms = [await _storm() for _ in range(STORMS)]
     calm_busy, calm_quiet, busy, quiet = (
         min(quantile(getattr(when, pace), 0.99) for when in each)
         for each in ([storm.calm for storm in storms], [storm.meanwhile for storm in storms])
