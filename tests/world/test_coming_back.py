@@ -75,6 +75,24 @@ def test_a_beacon_that_waits_is_called_off_by_the_reload() -> None:
     virtual_time.run(scene())
 
 
+def test_a_leave_token_handed_in_again_and_again_keeps_nobody_there() -> None:
+    async def scene() -> None:
+        async with World() as world:
+            watcher = await world.observer("lobby")
+            ada = await world.enter("ada", "lobby")
+            await asyncio.sleep(1)
+            world.silence(ada)
+            due = world.tick + world.policy.grace_seconds
+            ada.drop()
+            for _ in range(20):
+                await asyncio.sleep(0.5)
+                world.nodes[0].beats.leave(ada.welcome["leave_token"], world.policy.grace_seconds)
+            [left] = watcher.room("lobby").times("leave", "ada")
+            assert left <= due + world.bound_seconds
+
+    virtual_time.run(scene())
+
+
 def test_a_beacon_at_once_is_a_leave_at_once_and_a_resume_brings_the_session_back() -> None:
     async def scene() -> None:
         async with World() as world:

@@ -327,11 +327,12 @@ class Session:
     def follow_outcome(self, outcome: Outcome, seq: int, now: Now) -> Effects:
         """The user's merged status changed: it goes into the session's record in every joined room.
 
-        Going invisible is a leave in each room, coming back a join.
+        Going invisible is a leave in each room, coming back a join. A session that is not published does not follow:
+        its own removal may be what changed the outcome, and an invisible user's session comes back invisible.
         """
-        earlier, self.outcome, self.outcome_seq = self.outcome, outcome, seq
         if not self.is_published:
             return NOTHING
+        earlier, self.outcome, self.outcome_seq = self.outcome, outcome, seq
         if outcome.is_invisible:
             return [effect for room in self.rooms for effect in self._unlist(room, "leave")]
         if earlier.is_invisible:

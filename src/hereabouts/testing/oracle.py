@@ -102,13 +102,14 @@ class Oracle:
         """A user went invisible, or came back."""
         self.hidden.setdefault(user_id, []).append((tick, is_hidden))
 
-    def wanted(self, user_id: str, room: str) -> list[Span]:
-        """When a user is to be shown in a room."""
-        spans = merged(span for life in self.lives if life.user_id == user_id for span in life.spans(room))
+    def wanted(self, user_id: str, room: str, passage_seconds: float = 0.0) -> list[Span]:
+        """When a user is to be shown in a room, if what comes may be shown that much later than it came."""
+        own = [span for life in self.lives if life.user_id == user_id for span in life.spans(room)]
+        spans = merged(Span(span.since + passage_seconds, span.until) for span in own)
         turns = [*self.hidden.get(user_id, []), (inf, False)]
         for (tick, is_hidden), (until, _) in pairwise(turns):
             if is_hidden:
-                spans = [part for span in spans for part in cut(span, Span(tick, until))]
+                spans = [part for span in spans for part in cut(span, Span(tick, until + passage_seconds))]
         return spans
 
     def unsure(self, user_id: str) -> list[Span]:
@@ -118,7 +119,7 @@ class Oracle:
     def check(self, user_id: str, room: str, shown: list[Span], *, late_seconds: float, passage_seconds: float) -> None:
         """Fail where the user was shown too long, taken away too early, or shown too late."""
         wanted, unsure = self.wanted(user_id, room), self.unsure(user_id)
-        musts = [Span(span.since + passage_seconds, span.until) for span in wanted]
+        musts = self.wanted(user_id, room, passage_seconds)
         must_nots = [Span(gap.since + late_seconds, gap.until) for gap in gaps(wanted)]
         story = f"\nwanted {wanted}\nshown  {shown}\nunsure {unsure}"
         for must in musts:

@@ -38,6 +38,7 @@ class Wire:
         self.node = node
         self.is_paused = False
         self.is_cut = False
+        self.is_welcome = False
         self.ended: tuple[int, str] | None = None
         self.link = node.driver.connected(self)
 
@@ -93,6 +94,7 @@ class ScriptedClient:
             return
         tick = self.world.tick
         self.inbox.append((tick, message))
+        wire.is_welcome = wire.is_welcome or message["type"] == "welcome"
         if message["type"] in ("snapshot", "delta", "count", "typing"):
             room = message["room"]
             try:
@@ -275,7 +277,8 @@ class World:
     async def _beat(self, client: ScriptedClient, every_seconds: float) -> None:
         while True:
             await asyncio.sleep(every_seconds)
-            if client.wire is not None and client.wire.ended is None and not client.wire.is_cut:
+            wire = client.wire
+            if wire is not None and wire.is_welcome and wire.ended is None and not wire.is_cut:
                 client.beat()
 
     async def until(self, tick: float) -> None:
