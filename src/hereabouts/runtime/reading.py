@@ -134,14 +134,13 @@ class Reading:
         """The roster of a room. Raises `Refusal` with `forbidden` by pattern or policy alone."""
         view = self.judge(identity, room)
         standing = await self._at(identity, room, Audience(view, "roster"))
-        members = tuple(standing.roster.members.values()) if view in ("full", "status") else ()
         return RoomRead(
             room=room,
             view=view,
             epoch=standing.epoch,
             seq=standing.seq,
             count=0 if view == "none" else standing.roster.count,
-            members=members,
+            members=_listed(standing.roster, view, identity.user_id),
             typing=standing.typing if view == "full" else frozenset(),
         )
 
@@ -201,3 +200,11 @@ class Reading:
             return _Standing(fan.roster, frozenset(fan.typing), self._context.new_epoch(), 0)
         stream.advance()
         return _Standing(fan.roster, frozenset(fan.typing), stream.epoch, stream.seq)
+
+
+def _listed(roster: Roster, view: View, own: str) -> tuple[MemberFold, ...]:
+    """Who is listed in a view: everybody, only the caller, or nobody."""
+    if view in ("full", "status"):
+        return tuple(roster.members.values())
+    member = roster.members.get(own) if view == "existence" else None
+    return () if member is None else (member,)
