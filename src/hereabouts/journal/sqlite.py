@@ -1,56 +1,31 @@
-"""The record in one SQLite file. One thread writes, another reads; the event loop waits for neither.
-
-Rows queue on the loop and are written together, every `flush_seconds` or as soon as a batch is full. When the disk
-does not take them they stay queued, up to a bound, and are tried again until it does.
-"""
+"""The record in one SQLite file. One thread writes, another reads; the event loop waits for neither."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-import structlog
-
 from hereabouts.errors import JournalUnavailable
 from hereabouts.journal import sqlite_rows, sqlite_state
-from hereabouts.journal.base import (
-    ROW_KINDS,
-    Declared,
-    Journal,
-    JournalHealth,
-    LastSeen,
-    Revocable,
-    Row,
-    Transition,
-)
-from hereabouts.journal.queue import RowQueue
+from hereabouts.journal.base import Declared, Journal, JournalHealth, LastSeen, Revocable, Row, Transition
+from hereabouts.journal.batches import Batches
 from hereabouts.journal.revocations import Revocation, Revocations
 from hereabouts.journal.sqlite_file import migrate, open_file, open_reader
 from hereabouts.journal.sqlite_recovery import recover
 
 T = TypeVar("T")
 
-log = structlog.get_logger("hereabouts")
-
-BATCH_ROWS: Final = 500
-"""Rows of one transaction; so many are written without waiting for more."""
-
 QUEUE_ROWS: Final = 200_000
 """Rows that wait at most, about 100 MB; further ones are refused and counted."""
 
 FLUSH_WAIT_SECONDS: Final = 10.0
 """How long `flush` and `close` wait for a disk that does not take what there is."""
-
-RETRY_SECONDS: Final = (0.1, 2.0)
-"""The wait after a first failure, and the longest it grows to."""
 
 
 class SqliteJournal(Journal):
@@ -65,23 +40,18 @@ class SqliteJournal(Journal):
         queue_rows: int = QUEUE_ROWS,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.counts: Counter[str] = Counter()
         self._path = path
-        self._flush_seconds = flush_seconds
-        self._flush_wait_seconds = flush_wait_seconds
-        self._wall = wall
-        self._queue = RowQueue(queue_rows)
+        self._batches = Batches(
+            self._write_rows,
+            str(path),
+            flush_seconds=flush_seconds,
+            wait_seconds=flush_wait_seconds,
+            queue_rows=queue_rows,
+            wall=wall,
+        )
+        self._queue, self.counts = self._batches.queue, self._batches.counts
         self._revocations = Revocations()
-        self._lost_rows = 0
-        self._batch_since_at: int | None = None
-        self._error: str | None = None
-        self._failing_since_at: int | None = None
-        self._last_flush_at: int | None = None
-        self._has_rows = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._through: list[tuple[int, asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
-        self._is_closed = False
+        self._is_open = False
 
     # Life
 
@@ -99,7 +69,8 @@ class SqliteJournal(Journal):
             raise
         for revocation in standing:
             self._revocations.add(revocation)
-        self._writing = asyncio.create_task(self._write_on())
+        self._is_open = True
+        self._batches.start()
 
     def _open_file(self) -> tuple[sqlite3.Connection, list[Revocation]]:
         connection = open_file(self._path)
@@ -112,16 +83,13 @@ class SqliteJournal(Journal):
 
     async def close(self) -> None:
         """See `Journal.close`."""
-        if self._writing is None:
+        if not self._is_open:
             return
         try:
             await self.flush()
         finally:
-            self._writing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._writing
-            self._writing, self._is_closed = None, True
-            self._lost_rows += len(self._queue)
+            await self._batches.stop()
+            self._is_open = False
             loop = asyncio.get_running_loop()
             for executor, connection in ((self._reader, self._read_from), (self._writer, self._write_to)):
                 await loop.run_in_executor(executor, connection.close)
@@ -131,100 +99,43 @@ class SqliteJournal(Journal):
 
     def record(self, rows: Sequence[Row]) -> None:
         """See `Journal.record`."""
-        for row in rows:
-            if self._is_closed:
-                self._lose(1, "the journal is closed")
-            elif self._queue.add(row):
-                self.counts[ROW_KINDS[type(row)]] += 1
-            else:
-                self._lose(1, f"{len(self._queue)} rows wait already")
-        self._has_rows.set()
-        if len(self._queue) >= BATCH_ROWS:
-            self._hurry.set()
+        self._batches.record(rows)
 
     async def flush(self) -> None:
         """See `Journal.flush`. What it acknowledges survives a loss of power."""
-        goal = self._queue.taken
-        if self._queue.done < goal:
-            through = asyncio.get_running_loop().create_future()
-            self._through.append((goal, through))
-            self._hurry.set()
-            try:
-                await asyncio.wait_for(through, self._flush_wait_seconds)
-            except TimeoutError:
-                raise JournalUnavailable(
-                    f"{len(self._queue)} rows could not be written to {self._path} within"
-                    f" {self._flush_wait_seconds} s: {self._error or 'the disk is slow'}"
-                ) from None
+        await self._batches.flush()
         await self._write(sqlite_state.sync)
 
-    async def _write_on(self) -> None:
-        while True:
-            await self._has_rows.wait()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._flush_seconds)
-            self._has_rows.clear()
-            self._hurry.clear()
-            while len(self._queue):
-                await self._write_batch()
+    def health(self) -> JournalHealth:
+        """See `Journal.health`."""
+        return self._batches.health()
 
-    async def _write_batch(self) -> None:
-        wait, most = RETRY_SECONDS
-        rows = self._queue.batch(BATCH_ROWS)
-        self._batch_since_at = self._now()
-        while True:
-            try:
-                faulty = await self._write(partial(sqlite_rows.write, rows=rows))
-                break
-            except JournalUnavailable:
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, most)
-        self._queue.finish()
-        self._last_flush_at, self._batch_since_at = self._now(), None
-        if faulty:
-            self._lose(faulty, "what is in them cannot be written")
-        for goal, through in self._through:
-            if goal <= self._queue.done and not through.done():
-                through.set_result(None)
-        self._through = [(goal, through) for goal, through in self._through if not through.done()]
+    async def _write_rows(self, rows: Sequence[Row]) -> int:
+        return await self._write(partial(sqlite_rows.write, rows=rows))
 
     async def _write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something in the writer's thread. Notes whether it could be done."""
-        try:
-            done = await self._in(self._writer, act, self._write_to)
-        except JournalUnavailable as error:
-            if self._failing_since_at is None:
-                self._failing_since_at = self._now()
-                log.error("journal", text="the journal cannot be written; rows wait", error=str(error))
-            self._error = str(error)
-            raise
-        if self._failing_since_at is not None:
-            log.warning("journal", text="the journal can be written again", failed_since_at=self._failing_since_at)
-        self._failing_since_at = self._error = None
-        return done
+        """Do something in the writer's thread."""
+        with self._batches.noting():
+            self._check_open()
+            return await self._in(self._writer, act, self._write_to)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise JournalUnavailable(f"the journal {self._path} is not open")
 
     async def _in(
         self, executor: ThreadPoolExecutor, act: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection
     ) -> T:
-        if self._writing is None:
-            raise JournalUnavailable(f"the journal {self._path} is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(executor, act, connection)
         except (sqlite3.Error, OSError) as error:
             raise JournalUnavailable(f"{self._path}: {error}") from error
 
-    def _lose(self, rows: int, why: str) -> None:
-        if self._lost_rows == 0:
-            log.error("journal", text="rows could not be kept; see the metric journal_lost_rows_total", why=why)
-        self._lost_rows += rows
-
-    def _now(self) -> int:
-        return int(self._wall() * 1000)
-
     # Reading
 
     async def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Read what is stored, so that together with the queue nothing is missing."""
+        self._check_open()
         while True:
             done = self._queue.done
             found = await self._in(self._reader, act, self._read_from)
@@ -287,19 +198,3 @@ class SqliteJournal(Journal):
             while step := await self._write(partial(sqlite_state.prune, kind=kind, before_at=at)):
                 forgotten += step
         return forgotten
-
-    def health(self) -> JournalHealth:
-        """See `Journal.health`. A disk that neither takes a batch nor refuses it is as bad as a full one."""
-        since_at, error = self._failing_since_at, self._error
-        if since_at is None and self._batch_since_at is not None:
-            waited = (self._now() - self._batch_since_at) / 1000
-            if waited > self._flush_wait_seconds:
-                since_at, error = self._batch_since_at, f"{self._path}: a write has taken {waited:.1f} s already"
-        return JournalHealth(
-            is_writable=since_at is None,
-            failing_since_at=since_at,
-            queued_rows=len(self._queue),
-            lost_rows=self._lost_rows,
-            last_flush_at=self._last_flush_at,
-            error=error,
-        )
