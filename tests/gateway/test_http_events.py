@@ -11,8 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from hereabouts.auth.config import AuthConfig
+from hereabouts.auth.minting import TokenRequest, minter
+from hereabouts.fanout.outbox import Packet
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.waiting import eventually
+
+SECRET = "M8zq1vYx0cRb7uKd3nWf5tLh2pJg9sEa"
 
 
 class Events:
@@ -155,3 +160,30 @@ async def test_a_drain_ends_streams_and_says_when_to_come_back(arena: Arena) -> 
         await arena.serving.leaving.drain(0.1)
         messages = await events.end()
         assert messages[-1]["type"] == "reconnect"
+
+
+async def test_a_token_that_runs_out_ends_its_stream() -> None:
+    async with Arena({"auth": {"secret": SECRET}}) as arena:
+        minting = minter(AuthConfig(algorithms=("HS256",), secret=SECRET), arena.node.clock.wall)
+        assert minting is not None
+        token = minting.mint(TokenRequest(user_id="bob", rooms={"*": ("watch",)}, expires_in_seconds=1)).token
+        async with stream(arena, token, "rooms=lobby") as events:
+            messages = await events.end()
+        assert [message["type"] for message in messages] == ["snapshot", "error"]
+        assert messages[-1]["code"] == "token_expired"
+
+
+async def test_a_reader_that_does_not_read_is_let_go(arena: Arena) -> None:
+    ada = await arena.connect()
+    await ada.hello("dev:ada")
+    reader, writer = await asyncio.open_connection("127.0.0.1", arena.port, limit=1024)
+    writer.write(b"GET /v1/events?rooms=lobby HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer dev:bob\r\n\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    [link] = [link for link in arena.node.driver.links if link.owned is None]
+    packet = Packet(b'"' + b"x" * 60_000 + b'"')
+    while not link.is_closed:
+        link.connection.send(packet)
+        await asyncio.sleep(0)
+    assert arena.node.context.telemetry.slow_readers == 1
+    writer.close()
+    await eventually(lambda: not arena.node.relay.rooms)
