@@ -102,7 +102,8 @@ class Batches:
         self._goals.append((goal, reached))
         self._hurry.set()
         try:
-            await asyncio.wait_for(reached, self._wait_seconds)
+            async with asyncio.timeout(self._wait_seconds):
+                await reached
         except TimeoutError:
             raise JournalUnavailable(
                 f"{len(self.queue)} rows could not be written to {self._where} within {self._wait_seconds} s: "
@@ -112,8 +113,10 @@ class Batches:
     async def _run(self) -> None:
         while True:
             await self._has_rows.wait()
+            # Not `wait_for`: in Python 3.11 it can swallow the cancellation of `stop`.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._flush_seconds)
+                async with asyncio.timeout(self._flush_seconds):
+                    await self._hurry.wait()
             self._has_rows.clear()
             self._hurry.clear()
             while len(self.queue):
