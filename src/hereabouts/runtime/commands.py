@@ -82,7 +82,7 @@ class Commands:
             take(owned.joins.take(self._context.clock.tick()), "joins_per_second")
         check_state(session, room, message.state, limits, self._context.now().at)
         fan = await self._relay.room(session.room_feed(room))
-        if not session.is_published:
+        if link.is_closed or not session.is_published:  # rule 3: nothing is left behind
             await self._relay.release(fan.feed)
             return None
         policy = self._context.policy(session.tenant, session.identity.role, room)
