@@ -53,7 +53,7 @@ Act = Callable[[Asked[P, B]], Awaitable[Struct | Response | None]]
 class Call(Generic[P, B]):
     """One call: where it is, who may make it, what it takes, what it answers and with which codes it may refuse.
 
-    `params` has the names in the path and in the query. `reads` turns a body that is no JSON into what `body` decodes.
+    `params` has the names in the path and in the query. `reads` turns a body of plain text into what `body` decodes.
     """
 
     name: str
@@ -161,7 +161,7 @@ class Routes:
         text = await self._read(request)
         if text and kind not in call.body_types:
             raise Refusal("unsupported", f"the body must be {' or '.join(call.body_types)}, not {kind[:100]!r}")
-        if call.reads is not None:
+        if call.reads is not None and kind == TEXT:
             text = call.reads(text)
         text = text or b"{}"
         strict(text, depth=self._depth)

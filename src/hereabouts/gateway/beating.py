@@ -37,7 +37,7 @@ class TokenAnswer(Struct):
 
 
 def bare_token(text: bytes) -> bytes:
-    """The body of a beacon: JSON, or nothing but the token, with white space around it."""
+    """A beacon in plain text: JSON, or nothing but the token, with white space around it."""
     stripped = text.strip()
     if not stripped or stripped.startswith(b"{"):
         return stripped
