@@ -72,3 +72,18 @@ def test_the_table_of_states_has_every_phase_and_event() -> None:
     head, _, *rows = specification.states_table().splitlines()
     assert [cell.strip() for cell in head.split("|")[2:-1]] == list(get_args(Event))
     assert [row.split("|")[1].strip(" `") for row in rows] == list(get_args(Phase))
+
+
+def test_every_call_is_on_the_page() -> None:
+    page = (SPEC / "protocol.md").read_text("utf-8")
+    paths = json.loads((SPEC / "openapi.json").read_text("utf-8"))["paths"]
+    assert [path for path in paths if path not in page] == []
+
+
+@pytest.mark.parametrize("name", ["protocol.md", "semantics.md"])
+def test_the_links_of_the_pages_lead_somewhere(name: str) -> None:
+    page = (SPEC / name).read_text("utf-8")
+    places = {re.sub(r"[^\w -]", "", line.lstrip("# ")).strip().lower().replace(" ", "-") for line in page.splitlines()}
+    for file, _, place in (link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", page)):
+        assert not file or (SPEC / file).exists(), file
+        assert file or not place or place in places, place
