@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,11 @@ def test_asyncapi_has_every_message() -> None:
     for message in messages.values():
         payload = found(document, message["payload"]["$ref"])
         assert payload["properties"]["type"]["enum"] == [message["name"]]
+
+
+def test_every_call_is_in_the_manual_and_no_other() -> None:
+    text = (SPEC.parent / "docs" / "http.md").read_text("utf-8")
+    told = set(re.findall(r"^\| `(GET|POST) ([^?`]+)", text, re.MULTILINE))
+    paths = openapi_document()["paths"]
+    made = {(method.upper(), path) for path, held in paths.items() for method in held if not path.endswith(".json")}
+    assert told == made
