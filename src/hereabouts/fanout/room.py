@@ -176,6 +176,7 @@ class RoomFan:
         stream = viewing.stream
         if stream is None:
             return
+        stream.advance()
         viewing.sent = stream.seq
         viewing.own_changed = False
         viewing.shows_own = not stream.is_counting and viewing.user_id in self.roster.members
@@ -202,6 +203,7 @@ class RoomFan:
         """The viewer's connection drained: one frame brings it up to date."""
         stream = viewing.stream
         if stream is not None:
+            stream.advance()
             self._deliver(stream, viewing, {})
             self._send_typing(viewing)
 
