@@ -45,7 +45,7 @@ class _Quiet:
 
     def info(self, *_: object) -> None: ...
 
-    warning = error = exception = log = info
+    debug = warning = error = exception = log = info
 
 
 _QUIET = _Quiet()
