@@ -104,8 +104,12 @@ class Commands:
     async def _update(self, link: Link, message: Update) -> Struct | None:
         owned, session = _session(link)
         _check_joined(session, message.room)
+        kind = f"update {message.room}"
+        waiting = owned.wanted.get(kind)
+        if isinstance(waiting, Update):
+            message = msgspec.structs.replace(message, state={**waiting.state, **message.state})
         check_state(session, message.room, message.state, self._context.limits, self._context.now().at)
-        if self._is_too_fast(link, owned, f"update {message.room}", message):
+        if self._is_too_fast(link, owned, kind, message):
             return _ok(message.id)
         await self._writer.perform(owned, session.update(message.room, message.state, self._context.now()))
         return _ok(message.id)
@@ -189,8 +193,6 @@ class Commands:
         if not owned.wanted and wait == 0.0:
             return False
         earlier = owned.wanted.pop(kind, None)
-        if isinstance(message, Update) and isinstance(earlier, Update):
-            message = msgspec.structs.replace(message, state={**earlier.state, **message.state})
         was_waiting = bool(owned.wanted) or earlier is not None
         owned.wanted[kind] = message
         if not was_waiting:
