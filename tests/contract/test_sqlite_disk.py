@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -22,6 +23,8 @@ from hereabouts.journal.sqlite import SqliteJournal
 from hereabouts.testing.waiting import eventually, never
 
 DISK_BYTES = 1_500_000
+CLONE_NEWNS = 0x0002_0000
+"""Linux, `unshare(2)`."""
 
 
 def turned(number: int) -> Transition:
@@ -56,8 +59,10 @@ class Disk:
 
 
 def _mount(folder: Path) -> bool:
-    if os.geteuid() != 0:
+    # In a mount namespace of our own, so that a run that is killed leaves no mount behind.
+    if os.geteuid() != 0 or ctypes.CDLL(None).unshare(CLONE_NEWNS) != 0:
         return False
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     options = f"size={DISK_BYTES * 3}"
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
     return mounted.returncode == 0

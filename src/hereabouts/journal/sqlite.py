@@ -104,19 +104,19 @@ class SqliteJournal(Journal):
     async def flush(self) -> None:
         """See `Journal.flush`. What it acknowledges survives a loss of power."""
         await self._batches.flush()
-        await self._write(sqlite_state.sync)
+        await self.write(sqlite_state.sync)
 
     def health(self) -> JournalHealth:
         """See `Journal.health`."""
         return self._batches.health()
 
     async def _write_rows(self, rows: Sequence[Row]) -> int:
-        return await self._write(partial(sqlite_rows.write, rows=rows))
+        return await self.write(partial(sqlite_rows.write, rows=rows))
 
-    async def _write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do something in the writer's thread."""
+        self._check_open()
         with self._batches.noting():
-            self._check_open()
             return await self._in(self._writer, act, self._write_to)
 
     def _check_open(self) -> None:
@@ -133,7 +133,7 @@ class SqliteJournal(Journal):
 
     # Reading
 
-    async def _read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Read what is stored, so that together with the queue nothing is missing."""
         self._check_open()
         while True:
@@ -145,18 +145,18 @@ class SqliteJournal(Journal):
 
     async def last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         """See `Journal.last_seen`."""
-        stored = await self._read(partial(sqlite_rows.last_seen, tenant=tenant, user_ids=user_ids))
+        stored = await self.read(partial(sqlite_rows.last_seen, tenant=tenant, user_ids=user_ids))
         known = {user: self._queue.last_seen(tenant, user, stored.get(user)) for user in user_ids}
         return {user: row for user, row in known.items() if row is not None}
 
     async def declared(self, tenant: str, user_id: str) -> Declared | None:
         """See `Journal.declared`."""
-        stored = await self._read(partial(sqlite_rows.declared, tenant=tenant, user_id=user_id))
+        stored = await self.read(partial(sqlite_rows.declared, tenant=tenant, user_id=user_id))
         return self._queue.declared(tenant, user_id) or stored
 
     async def transitions(self, tenant: str, user_id: str, limit: int = 100) -> list[Transition]:
         """See `Journal.transitions`."""
-        stored = await self._read(partial(sqlite_rows.transitions, tenant=tenant, user_id=user_id, limit=limit))
+        stored = await self.read(partial(sqlite_rows.transitions, tenant=tenant, user_id=user_id, limit=limit))
         waiting = self._queue.transitions(tenant, user_id)
         # A batch may be written already and not yet be known to be.
         earlier = [row for row in stored if row not in waiting]
@@ -168,7 +168,7 @@ class SqliteJournal(Journal):
         """See `Journal.revoke`. It is in force at once, also when it cannot be written."""
         revocation = Revocation(tenant, kind, id, at, until_at)
         self._revocations.add(revocation)
-        await self._write(partial(sqlite_state.revoke, revocation=revocation))
+        await self.write(partial(sqlite_state.revoke, revocation=revocation))
 
     async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
         """See `Journal.revoked`."""
@@ -176,25 +176,25 @@ class SqliteJournal(Journal):
 
     async def hand_over(self, payloads: Sequence[bytes], at: int, valid_until_at: int) -> None:
         """See `Journal.hand_over`."""
-        await self._write(partial(sqlite_state.hand_over, payloads=payloads, valid_until_at=valid_until_at))
+        await self.write(partial(sqlite_state.hand_over, payloads=payloads, valid_until_at=valid_until_at))
 
     async def take_over(self, at: int) -> list[bytes]:
         """See `Journal.take_over`."""
-        return await self._write(partial(sqlite_state.take_over, at=at))
+        return await self.write(partial(sqlite_state.take_over, at=at))
 
     async def alive(self, node: str, at: int) -> None:
         """See `Journal.alive`."""
-        await self._write(partial(sqlite_state.alive, node=node, at=at))
+        await self.write(partial(sqlite_state.alive, node=node, at=at))
 
     async def recover(self, node: str, at: int, kept: Collection[str] = ()) -> int:
         """See `Journal.recover`."""
         await self.flush()
-        return await self._write(partial(recover, node=node, at=at, kept=kept))
+        return await self.write(partial(recover, node=node, at=at, kept=kept))
 
     async def prune(self, before_at: Mapping[str, int]) -> int:
         """See `Journal.prune`. In small steps, so that nothing else waits for long."""
         forgotten = 0
         for kind, at in before_at.items():
-            while step := await self._write(partial(sqlite_state.prune, kind=kind, before_at=at)):
+            while step := await self.write(partial(sqlite_state.prune, kind=kind, before_at=at)):
                 forgotten += step
         return forgotten
