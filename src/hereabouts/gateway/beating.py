@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
+from starlette.requests import Request
 
 from hereabouts.auth.minting import Minter, TokenRequest, permitted
 from hereabouts.engine.limits import TokenBucket
@@ -80,6 +81,14 @@ MINT_TOKEN: Final = Call(
 BEATING: Final[tuple[Call[Any, Any], ...]] = (HEARTBEAT, LEAVE, MINT_TOKEN)
 
 
+def address_of(request: Request, door: Door) -> str:
+    """The address that limits count a request by."""
+    peer = request.client.host if request.client is not None else ""
+    # A proxy may add a line rather than to the client's own: only together they are in order.
+    forwarded_for = ",".join(request.headers.getlist("x-forwarded-for"))
+    return door.address(peer, forwarded_for or None)
+
+
 class LeaveRate:
     """Holds the beacons of an address to a rate: they carry no other credential."""
 
@@ -89,8 +98,7 @@ class LeaveRate:
 
     def check(self, asked: Asked[Any, Any]) -> None:
         """Count one. Raises `Refusal` with `rate_limited`."""
-        client, forwarded_for = asked.request.client, asked.request.headers.get("x-forwarded-for")
-        address = self._door.address(client.host if client is not None else "", forwarded_for)
+        address = address_of(asked.request, self._door)
         bucket = self._buckets.get(address)
         if bucket is None:
             if len(self._buckets) >= COUNTED_ADDRESSES:

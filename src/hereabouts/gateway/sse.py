@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from msgspec import Struct
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hereabouts.errors import Refusal
 from hereabouts.fanout.outbox import PAUSE_BYTES, REPLY_BYTES, Packet
 from hereabouts.fanout.viewer import Viewer
+from hereabouts.gateway.beating import address_of
 from hereabouts.gateway.door import Door
 from hereabouts.gateway.lookups import split_ids
 from hereabouts.protocol import codes
@@ -201,7 +201,9 @@ class Events:
         self._streams[whose] += 1
         connection = EventConnection(self._driver)
         stream = EventStream(connection, self._driver, self._streams, whose)
-        connection.link, connection.viewer = self._driver.observed(connection, self._address(request), identity)
+        connection.link, connection.viewer = self._driver.observed(
+            connection, address_of(request, self._door), identity
+        )
         try:
             await self._looking.observe(connection.viewer, message, seen)
         except BaseException:
@@ -210,10 +212,6 @@ class Events:
         if connection.link.is_closed:
             await self._looking.forget(connection.viewer)
         return stream
-
-    def _address(self, request: Request) -> str:
-        peer = request.client.host if request.client is not None else ""
-        return self._door.address(peer, request.headers.get("x-forwarded-for"))
 
 
 async def _gone(receive: Receive) -> None:
