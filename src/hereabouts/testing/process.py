@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -54,6 +55,12 @@ class ServerProcess:
         assert self._process is not None
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def limit_file_bytes(self, size: int | None) -> None:
+        """Let no file of the server grow beyond `size` bytes, as on a full disk (`RLIMIT_FSIZE`); `None` lifts it."""
+        assert self._process is not None
+        _, hard = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
 
     async def start(self) -> None:
         """Start it, and wait until it is fit for traffic."""
