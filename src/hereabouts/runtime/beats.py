@@ -67,7 +67,8 @@ class HttpBeats:
             self._writer.run(owned, effects + owned.session.identify(identity))
         self._context.telemetry.http_beats += 1
         found = owned
-        found.chain.add(lambda: self._bring(found, body))
+        if body.rooms is not UNSET or body.typing is not UNSET:
+            found.chain.add(lambda: self._bring(found, body))
         await found.chain.settled()
         return self._answer(found, resume, resumed)
 
