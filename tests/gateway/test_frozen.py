@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from hereabouts.testing.arena import Arena
+from hereabouts.testing.waiting import pause
 
 LEASE, GRACE, SWEEP, PUBLISHING, SLACK = 3.0, 2.0, 0.5, 0.3, 0.3
 BEAT_SECONDS = 0.5
@@ -85,7 +86,7 @@ async def test_a_frozen_process_cannot_touch_the_session_that_went_on_without_it
         bob = await arena.connect()
         assert (await bob.go_on(welcome["resume"], "dev:bob"))["incarnation"] == 2
         bob.beat_every(BEAT_SECONDS)
-        await asyncio.sleep(1)
+        await pause(1)
         process.send_signal(signal.SIGCONT)
         assert await line(process) == {"code": 4001, "ended": ["superseded"]}
         await ada.no_event("lobby", "leave", "bob", during=GRACE + SWEEP + PUBLISHING)
