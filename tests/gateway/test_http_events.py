@@ -6,14 +6,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from secrets import token_bytes
 from typing import Any
 
 import httpx
 import pytest
 
+from hereabouts.auth.api_keys import new_key
 from hereabouts.auth.config import AuthConfig
 from hereabouts.auth.minting import TokenRequest, minter
 from hereabouts.fanout.outbox import Packet
+from hereabouts.gateway import sse
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.waiting import eventually
 
@@ -25,13 +28,13 @@ class Events:
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self._lines = response.aiter_lines()
+        self.lines = response.aiter_lines()
 
     async def next(self, within: float = 3.0) -> tuple[str, dict[str, Any]]:
         """The next message."""
         position = ""
         async with asyncio.timeout(within):
-            async for line in self._lines:
+            async for line in self.lines:
                 if line.startswith("id: "):
                     position = line[4:]
                 elif line.startswith("data: "):
@@ -50,7 +53,7 @@ class Events:
         """Everything to the end of the stream."""
         messages = []
         async with asyncio.timeout(within):
-            async for line in self._lines:
+            async for line in self.lines:
                 if line.startswith("data: "):
                     messages.append(json.loads(line[6:]))
         return messages
@@ -187,3 +190,40 @@ async def test_a_reader_that_does_not_read_is_let_go(arena: Arena) -> None:
     assert arena.node.context.telemetry.slow_readers == 1
     writer.close()
     await eventually(lambda: not arena.node.relay.rooms)
+
+
+async def test_a_quiet_stream_says_so(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "KEEP_ALIVE_SECONDS", 0.05)
+    async with stream(arena, "dev:bob", "rooms=lobby") as events:
+        await events.next()
+        async with asyncio.timeout(3):
+            comments = 0
+            async for line in events.lines:
+                comments += line == ":"
+                if comments == 2:
+                    break
+
+
+async def test_a_head_of_a_stream_ends(arena: Arena) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{arena.port}", timeout=5) as http:
+        answer = await http.head("/v1/events?rooms=lobby", headers={"Authorization": "Bearer dev:bob"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert not arena.node.driver.links
+
+
+async def test_a_server_is_shown_everything() -> None:
+    key = new_key("reader", ["read"], [], token_bytes)
+    entry = {"name": "reader", "hash": key.line.split('hash = "')[1][:64], "scopes": ["read"]}
+    views = {"views": {"admin": "full", "default": "existence"}}
+    async with Arena({"auth": {"secret": SECRET, "api_keys": [entry]}, "policy": {"default": views}}) as arena:
+        await arena.enter("ada:admin", "lobby")
+        async with stream(arena, key.key, "rooms=lobby&users=ada") as events:
+            _, snapshot = await events.until("snapshot")
+            assert (snapshot["view"], snapshot["members"][0]["user_id"]) == ("full", "ada")
+            _, users = await events.until("users")
+            assert users["users"][0]["sessions"] == 1
+        async with stream(arena, "dev:bob", "rooms=lobby&users=ada") as events:
+            _, snapshot = await events.until("snapshot")
+            assert (snapshot["view"], snapshot["members"]) == ("existence", [])
+            _, users = await events.until("users")
+            assert users["users"] == [{"user_id": "ada", "status": "offline"}]

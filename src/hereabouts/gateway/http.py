@@ -89,7 +89,7 @@ def _counted(node: Parts) -> Any:
 
 
 def _application(routes: Sequence[BaseRoute]) -> Starlette:
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _unrouted, Exception: _faulty})
     app.router.redirect_slashes = False
     return app
 
@@ -103,3 +103,8 @@ def _unrouted(request: Request, error: Exception) -> Response:
         body = problem_bytes(error.status_code, "unsupported", text)
         return Response(body, error.status_code, {"Allow": allowed}, "application/problem+json")
     return problem_response(Refusal("not_found", f"there is no call at {request.url.path[:200]!r}"))
+
+
+def _faulty(request: Request, error: Exception) -> Response:
+    """What no call of ours caught; the server logs it."""
+    return problem_response(Refusal("internal", "a fault of the server; it is in its log"))
