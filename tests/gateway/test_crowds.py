@@ -9,7 +9,7 @@ from random import Random
 from hereabouts.fanout.outbox import PAUSE_BYTES, REPLY_BYTES
 from hereabouts.runtime.link import Link
 from hereabouts.testing.arena import Arena
-from hereabouts.testing.waiting import eventually, never
+from hereabouts.testing.waiting import eventually, never, pause, stall
 from hereabouts.testing.wire import Wire
 
 LEASE, GRACE, SWEEP, PUBLISHING = 3.0, 2.0, 0.5, 0.3
@@ -32,10 +32,10 @@ async def test_late_viewers_of_a_busy_room_all_see_the_same(arena: Arena) -> Non
             else:
                 await wire.say("leave", room="busy")
                 await wire.say("join", id=number, room="busy", state={"n": number})
-            await asyncio.sleep(0.2)
+            await pause(0.2)
 
     async def view(number: int) -> Wire:
-        await asyncio.sleep(random.random() * 3)
+        await pause(random.random() * 3)
         wire = await arena.connect()
         await wire.hello(f"dev:v{number}")
         wire.beat_every(1)
@@ -111,7 +111,7 @@ async def test_a_reader_that_goes_on_in_time_gets_each_stream_once_and_whole(are
     await stop_reading(slow, arena)
     for number in range(20):
         await bob.ask("update", room="lobby", state={"n": number})
-        await asyncio.sleep(2 * WINDOW_SECONDS)
+        await pause(2 * WINDOW_SECONDS)
     seen = len([event for event in slow.folds.rooms["lobby"].events if event.kind == "update"])
     slow.socket.transport.resume_reading()
     await eventually(lambda: slow.folds.rooms["lobby"].members["bob"]["state"] == {"n": 19}, what="the newest state")
@@ -136,7 +136,7 @@ async def stop_reading(wire: Wire, arena: Arena) -> None:
         if link.connection.is_paused:
             return
         await wire.say("sync", id=number, room="big")
-        await asyncio.sleep(0.02)
+        await pause(0.02)
     raise AssertionError("the server never noticed")
 
 
@@ -145,7 +145,7 @@ async def ask_for_ever(wire: Wire) -> None:
     while True:
         number += 1
         await wire.say("sync", id=number, room="big")
-        await asyncio.sleep(0.02)
+        await pause(0.02)
 
 
 def linked(arena: Arena) -> dict[str, Link]:
@@ -169,7 +169,7 @@ async def latency(ada: Wire, bob: Wire, seconds: float) -> float:
         since = time.monotonic()
         await bob.ask("update", room="lobby", state={"at": since})
         found.append(await ada.event("lobby", "update", "bob") - since)
-        await asyncio.sleep(3 * WINDOW_SECONDS)
+        await pause(3 * WINDOW_SECONDS)
     return sorted(found)[len(found) * 9 // 10]
 
 
@@ -179,10 +179,10 @@ async def test_a_loop_that_stood_still_beyond_every_lease_loses_nobody(arena: Ar
     await arena.enter("carol", "lobby", beats=False)
     await ada.event("lobby", "join", "carol")
     silent = time.monotonic()
-    stall = LEASE + GRACE + 1
-    time.sleep(stall)  # noqa: ASYNC251  # the fault itself
+    held_up = LEASE + GRACE + 1
+    stall(held_up)
     await ada.no_event("lobby", "leave", "bob", during=LEASE)
     left = await ada.event("lobby", "leave", "carol") - silent
-    assert LEASE + GRACE <= left <= stall + LEASE + GRACE + SWEEP + PUBLISHING + 0.5
+    assert LEASE + GRACE <= left <= held_up + LEASE + GRACE + SWEEP + PUBLISHING + 0.5
     assert not ada.untaken("error", "ended") and not bob.untaken("error", "ended")
-    assert arena.node.clock.stalled_seconds > stall - 1
+    assert arena.node.clock.stalled_seconds > held_up - 1

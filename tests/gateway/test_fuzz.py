@@ -15,6 +15,7 @@ import httpx
 
 from hereabouts.testing.process import TEST_PROFILE, serving
 from hereabouts.testing.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame
+from hereabouts.testing.waiting import pause
 from hereabouts.testing.wire import Wire
 
 FRAMES = int(os.environ.get("HEREABOUTS_TEST_FUZZ_FRAMES", "100000"))
@@ -142,7 +143,7 @@ async def latencies(bob: Wire, ada: Wire, seconds: float) -> list[float]:
         since = time.monotonic()
         await bob.ask("update", room="lobby", state={"n": number})
         found.append(await ada.event("lobby", "update", "bob") - since)
-        await asyncio.sleep(3 * WINDOW_SECONDS)
+        await pause(3 * WINDOW_SECONDS)
     return found
 
 
@@ -150,7 +151,7 @@ async def test_nonsense_harms_nobody_but_its_sender(tmp_path: Path) -> None:
     async with serving(tmp_path, CONFIG) as server:
         ada, bob = [await entered(server.url, name) for name in ("ada", "bob")]
         await ada.event("lobby", "join", "bob")
-        await asyncio.sleep(2 * WINDOW_SECONDS)
+        await pause(2 * WINDOW_SECONDS)
         quiet = await latencies(bob, ada, 2)
         memory = server.rss_bytes
         random = Random(SEED)

@@ -17,6 +17,8 @@ from typing import Final
 
 import httpx
 
+from hereabouts.testing.waiting import pause
+
 READY_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 20.0
 
@@ -73,7 +75,7 @@ class ServerProcess:
         deadline = time.monotonic() + READY_SECONDS
         while not await self.is_ready():
             assert self._process.returncode is None and time.monotonic() < deadline, self.log
-            await asyncio.sleep(0.02)
+            await pause(0.02)
 
     async def is_ready(self) -> bool:
         """Whether `/readyz` says so."""

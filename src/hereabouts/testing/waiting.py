@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -42,3 +43,8 @@ async def pause(seconds: float) -> None:
     Never to give something the time to happen: that is `eventually`.
     """
     await asyncio.sleep(seconds)
+
+
+def stall(seconds: float) -> None:
+    """Hold up the whole event loop, as a long computation or a machine that was asleep would: the fault itself."""
+    time.sleep(seconds)
