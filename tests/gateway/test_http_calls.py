@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from hereabouts.auth.api_keys import new_key
+from hereabouts.errors import JournalUnavailable
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.waiting import eventually
 
@@ -273,6 +275,38 @@ async def test_a_name_with_a_slash_is_one_name(arena: Arena) -> None:
     async with calling(arena, "dev:bob") as http:
         assert (await http.get("/v1/rooms/doc:a%2Fb/count")).json()["count"] == 1
         assert (await http.get("/v1/rooms/doc:a/b/count")).status_code == 404
+
+
+async def test_what_may_be_stale_says_so_and_since_when(arena: Arena) -> None:
+    arena.node.context.degraded_since_at = 1_700_000_000_000
+    async with calling(arena, "dev:bob") as http:
+        users = (await http.get("/v1/users", params={"ids": "ada"})).json()
+        assert (users["degraded"], users["as_of_at"]) == (True, 1_700_000_000_000)
+        assert (await http.get("/v1/rooms/lobby/count")).json()["as_of_at"] == 1_700_000_000_000
+
+
+async def test_who_is_not_here_was_last_seen_when_the_journal_says(tmp_path: Path) -> None:
+    async with Arena({"journal": {"url": f"sqlite:///{tmp_path / 'hereabouts.db'}"}}) as arena:
+        ada = await arena.enter("ada")
+        await ada.say("bye")
+        await ada.closed()
+        await eventually(lambda: not len(arena.node.people))
+        async with calling(arena, "dev:bob") as http:
+            card = (await http.get("/v1/users/ada")).json()
+        assert card["status"] == "offline"
+        assert card["last_seen_at"] > 1_600_000_000_000
+
+
+async def test_a_journal_that_cannot_be_read_leaves_who_is_here(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unreadable(tenant: str, user_ids: list[str]) -> None:
+        raise JournalUnavailable("locked")
+
+    await arena.enter("ada")
+    monkeypatch.setattr(arena.node.context.journal, "last_seen", unreadable)
+    async with calling(arena, "dev:bob") as http:
+        answer = (await http.get("/v1/users", params={"ids": "ada,zoe"})).json()
+    assert [user["status"] for user in answer["users"]] == ["online", "offline"]
+    assert answer["degraded"] is True
 
 
 async def test_a_read_writes_nothing(arena: Arena) -> None:

@@ -170,7 +170,6 @@ class Lookups:
     """The calls."""
 
     def __init__(self, context: Context, reading: Reading) -> None:
-        self._context = context
         self._reading = reading
         self._pages = Pages(context)
 
@@ -193,14 +192,14 @@ class Lookups:
 
     async def _answer(self, asked: Asked[Any, Any], user_ids: list[str]) -> UsersAnswer:
         read = await self._reading.users(asked.caller.identity, user_ids)
-        return UsersAnswer(self._context.now().at, read.degraded, read.users)
+        return UsersAnswer(self._reading.as_of_at, read.degraded, read.users)
 
     async def _user(self, asked: Asked[UserParams, Nothing]) -> User:
         return (await self._reading.users(asked.caller.identity, [asked.params.id])).users[0]
 
     async def _user_rooms(self, asked: Asked[UserParams, Nothing]) -> UserRooms:
         rooms = await self._reading.rooms_of(asked.caller.identity, asked.params.id)
-        return UserRooms(asked.params.id, rooms, self._context.now().at)
+        return UserRooms(asked.params.id, rooms, self._reading.as_of_at)
 
     async def _members(self, asked: Asked[MembersParams, Nothing]) -> MembersPage:
         page = await self._page(asked)
@@ -218,7 +217,7 @@ class Lookups:
     async def _count(self, asked: Asked[RoomParams, Nothing]) -> RoomCounted:
         read = await self._reading.count(asked.caller.identity, asked.params.room)
         sessions = UNSET if read.sessions is None else read.sessions
-        return RoomCounted(asked.params.room, read.count, self._context.now().at, sessions)
+        return RoomCounted(asked.params.room, read.count, self._reading.as_of_at, sessions)
 
 
 def split_ids(text: str, what: str) -> list[str]:

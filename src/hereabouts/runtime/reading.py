@@ -68,6 +68,12 @@ class Reading:
         self._people = people
         self._registry = registry
 
+    @property
+    def as_of_at(self) -> int:
+        """Up to when what is read is complete: now, or since when views may be stale."""
+        since_at = self._context.degraded_since_at
+        return self._context.now().at if since_at is None else since_at
+
     # Users
 
     async def users(self, identity: Identity, user_ids: Sequence[str]) -> UsersRead:
@@ -101,8 +107,7 @@ class Reading:
             outcomes[user_id] = outcome
         try:
             seen = await self._context.journal.last_seen(tenant, absent) if absent else {}
-        except JournalUnavailable as error:
-            self._context.failed(error)
+        except JournalUnavailable:
             return outcomes, False
         for user_id, row in seen.items():
             outcomes[user_id] = structs.replace(
