@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 import pytest
 
+from hereabouts.client import AsyncPresence
+from hereabouts.client import Refused as ClientRefused
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.issuer import Issuer
 from hereabouts.testing.wire import Refused, Wire
@@ -139,3 +142,21 @@ async def test_a_second_connection_takes_the_session_over_and_the_first_is_told(
     assert ada.folds.told("lobby") == [("join", "bob")]
     await second.ask("update", room="lobby", state={"alive": True})
     await ada.event("lobby", "update", "bob")
+
+
+async def test_a_client_is_told_which_rooms_its_new_token_no_longer_shows() -> None:
+    lives: list[tuple[float, dict[str, list[str]]]] = [(4, EVERYWHERE), (600, {"kept": ["join"]})]
+
+    def next_token() -> str:
+        return token("bob", *(lives.pop(0) if len(lives) > 1 else lives[0]))
+
+    async with signed_arena() as arena, AsyncPresence(arena.url, next_token) as bob:
+        async with bob.room("kept") as kept, bob.room("taken") as taken:
+            events = taken.events()
+            with pytest.raises(ClientRefused) as refused:
+                async with asyncio.timeout(10):
+                    async for _ in events:
+                        pass
+            assert refused.value.code == "forbidden"
+            await kept.update(still="here")
+            assert bob.connection == "connected"

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
 from hereabouts.client.events import User
 from hereabouts.client.heart import Heart
@@ -270,10 +271,12 @@ class Connection:
             await self._world.wait(max(seconds, REFRESH_AT_MOST_EVERY_SECONDS))
             try:
                 token = await self.tokens.renew()
-                await line.ask(partial(refresh, token))
+                answer = await line.ask(partial(refresh, token))
             except Exception:
                 # The server closes with 4100 when the old one runs out, and the next hello brings a new one.
                 return
+            if answer.rooms is not UNSET:
+                self._recovery.keep(answer.rooms)
 
     def _stop_refreshing(self) -> None:
         if self._refreshing is not None:

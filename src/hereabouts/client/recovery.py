@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
@@ -42,6 +42,11 @@ class Recovery:
             self._insist(line, partial(watch_rooms, rooms, mode), partial(self._places.refused, rooms))
         if users := sorted(self._places.watched_users()):
             self._insist(line, partial(watch_users, users), lambda _: None)
+
+    def keep(self, rooms: Collection[str]) -> None:
+        """A new token grants these rooms of those that were shown. What it does not ends its readers."""
+        gone = [place.room for place in self._places if place.fold.is_known and place.room not in rooms]
+        self._places.refused(gone, Refused("forbidden", "the new token does not grant the room"))
 
     def sync(self, line: Line, room: str) -> None:
         """Ask for a snapshot of a room."""

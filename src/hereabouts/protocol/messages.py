@@ -210,6 +210,7 @@ class Ok(ServerMessage, frozen=True, tag="ok"):
     id: RequestId
     member: Raw | UnsetType = UNSET
     expires_at: int | UnsetType = UNSET
+    rooms: list[str] | UnsetType = UNSET
 
 
 class Error(ServerMessage, frozen=True, tag="error", omit_defaults=True):

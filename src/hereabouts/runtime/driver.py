@@ -6,7 +6,7 @@ a beat that changes nothing is finished on the spot.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from hereabouts.auth.tokens import Verifier
 from hereabouts.engine.deadlines import Timed
@@ -256,8 +256,9 @@ class Driver:
         self._accept(link, identity)
         viewer.identity = identity
         await self._writer.perform(owned, session.identify(identity))
-        link.connection.send(pack(_refreshed(message.id, identity)))
         await self._looking.judge_again(viewer)
+        expires_at = UNSET if identity.expires_at is None else identity.expires_at
+        link.connection.send(pack(Ok(message.id, expires_at=expires_at, rooms=list(viewer.viewings))))
 
     def _accept(self, link: Link, identity: Identity) -> None:
         now = self._context.now()
@@ -375,9 +376,3 @@ def _close_code(refusal: Refusal) -> CloseCode:
     if refusal.code in ("limit_exceeded", "degraded", "rate_limited"):
         return codes.OVERLOADED
     return codes.POLICY
-
-
-def _refreshed(id: int, identity: Identity) -> Ok:
-    if identity.expires_at is None:
-        return Ok(id)
-    return Ok(id, expires_at=identity.expires_at)
