@@ -237,12 +237,12 @@ class Session:
             self._cause = "lease_expired"
             return NOTHING
         self._step("frame")
-        listed = NOTHING if self.is_listed else self._list_presence()
+        fell_idle = self._fall_idle(now)
+        listed = NOTHING if self.is_listed and not fell_idle else self._list_presence()
         return listed + self._list_rooms()
 
     def beat(self, now: Now, visible: bool | None, active: bool | None) -> Effects:
         """A beat: it renews the lease, and may tell of visibility and of human input since the last one."""
-        effects = self.touch(now)
         changed = False
         if visible is not None and visible != self.visible:
             self.visible = visible
@@ -253,6 +253,7 @@ class Session:
             if not self.active:
                 self.active = True
                 changed = True
+        effects = self.touch(now)
         return effects + self._list_presence() if changed else effects
 
     def resume(self, now: Now, identity: Identity, connection: object, visible: bool, active: bool) -> Effects:
@@ -272,6 +273,7 @@ class Session:
             self.active = True
             self.last_active_tick = now.tick
             self.last_active_at = max(now.at, self.last_active_at or 0)
+        self._fall_idle(now)
         if was != (self.visible, self.active, True):
             effects += self._list_presence()
         return effects + self.identify(identity) + self._list_rooms()
@@ -413,6 +415,13 @@ class Session:
         self.phase = TRANSITIONS[self.phase, event]
         if event in ("frame", "resume"):
             self._cause = "lease_expired"
+
+    def _fall_idle(self, now: Now) -> bool:
+        """Nobody judges the attention of a session that is not live; it is made up for when it is heard of again."""
+        if self._idle_tick() > now.tick:
+            return False
+        self.active = False
+        return True
 
     def _idle_tick(self) -> float:
         if not self.active or self.policy.idle_after_seconds is None:
