@@ -93,7 +93,7 @@ class Call(Generic[P, B]):
         if self.takes_body:
             codes += ["too_large", "unsupported"]
         if self.access != "anybody":
-            codes += ["unauthenticated", "token_expired", "forbidden", "bad_request"]
+            codes += ["unauthenticated", "token_expired", "forbidden", "bad_request", "rate_limited"]
         return tuple(dict.fromkeys(codes))
 
 

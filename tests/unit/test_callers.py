@@ -12,7 +12,9 @@ from hereabouts.auth.tokens import DevVerifier
 from hereabouts.engine.identity import Identity
 from hereabouts.errors import Refusal
 from hereabouts.runtime.callers import ANYBODY, Access, Callers
+from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.rates import COUNTED, Rates
 
 KEYS = {name: new_key(name, [name], [], token_bytes) for name in ("read", "tokens", "write")}
 RING = KeyRing(
@@ -29,7 +31,11 @@ class Doorman:
             raise Refusal("unauthenticated", "this token was revoked")
 
 
-CALLERS = Callers(DevVerifier(lambda: 0.0), cast(Entrance, Doorman()), RING)
+def a_rate() -> Rates:
+    return Rates(Clock(lambda: 0.0, lambda: 0.0), "frames_per_second", 10, 20)
+
+
+CALLERS = Callers(DevVerifier(lambda: 0.0), cast(Entrance, Doorman()), RING, a_rate())
 
 
 def bearer(credential: str, **more: str) -> dict[str, str]:
@@ -95,3 +101,26 @@ async def test_a_scope_is_asked_for_by_name() -> None:
     assert CALLERS.key({"x-api-key": KEYS["read"].key, "x-tenant": "acme"}, "read").name == "read"
     with pytest.raises(Refusal, match="forbidden"):
         CALLERS.key({"x-api-key": KEYS["read"].key, "x-tenant": "acme"}, "metrics")
+
+
+async def test_one_user_is_held_to_a_rate_and_no_other() -> None:
+    callers = Callers(DevVerifier(lambda: 0.0), cast(Entrance, Doorman()), RING, a_rate())
+    for _ in range(20):
+        await callers.admit("reader", bearer("dev:ada"))
+    with pytest.raises(Refusal) as caught:
+        await callers.admit("reader", bearer("dev:ada"))
+    assert (caught.value.code, caught.value.limit, caught.value.retry_after_seconds) == (
+        "rate_limited",
+        "frames_per_second",
+        0.1,
+    )
+    await callers.admit("reader", bearer("dev:bob"))
+    for _ in range(30):
+        await callers.admit("reader", bearer(KEYS["read"].key, **{"x-tenant": "acme"}))
+
+
+def test_how_many_are_counted_is_bounded() -> None:
+    rates = a_rate()
+    for n in range(COUNTED + 10):
+        rates.take(n)
+    assert len(rates) == COUNTED

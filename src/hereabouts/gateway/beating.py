@@ -10,17 +10,17 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 
 from hereabouts.auth.minting import Minter, TokenRequest, permitted
-from hereabouts.engine.limits import TokenBucket
 from hereabouts.errors import Refusal
 from hereabouts.gateway.door import Door
 from hereabouts.routes import JSON, TEXT, Asked, Bound, Call, Nothing
 from hereabouts.runtime.beats import HttpBeat, HttpBeatAnswer, HttpBeats
+from hereabouts.runtime.rates import Rates
 
 LEAVES_PER_SECOND: Final = 20.0
-"""Leaves by beacon from one address, with bursts of ten times as many: an office may close its tabs at once."""
+"""Leaves by beacon from one address."""
 
-COUNTED_ADDRESSES: Final = 10_000
-"""So many addresses are counted; then the count begins anew."""
+LEAVES_AT_ONCE: Final = 200.0
+"""So many in one burst: an office may close its tabs at the same moment."""
 
 
 class LeaveBody(Struct):
@@ -89,28 +89,22 @@ def address_of(request: Request, door: Door) -> str:
     return door.address(peer, forwarded_for or None)
 
 
-class LeaveRate:
-    """Holds the beacons of an address to a rate: they carry no other credential."""
+class Beacons:
+    """Hands leave tokens in. A beacon carries no other credential, so that its address is held to a rate."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, beats: HttpBeats, door: Door) -> None:
+        self._beats = beats
         self._door = door
-        self._buckets: dict[str, TokenBucket] = {}
+        self._rates = Rates(door.context.clock, "leaves_per_second", LEAVES_PER_SECOND, LEAVES_AT_ONCE)
 
-    def check(self, asked: Asked[Any, Any]) -> None:
-        """Count one. Raises `Refusal` with `rate_limited`."""
-        address = address_of(asked.request, self._door)
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            if len(self._buckets) >= COUNTED_ADDRESSES:
-                self._buckets.clear()
-            bucket = self._buckets[address] = TokenBucket(LEAVES_PER_SECOND, 10 * LEAVES_PER_SECOND)
-        wait_seconds = bucket.take(self._door.context.now().tick)
-        if wait_seconds:
-            raise Refusal("rate_limited", "too many leaves from this address", retry_after_seconds=wait_seconds)
+    def leave(self, request: Request, token: str, after_seconds: float | None) -> None:
+        """End the session that the token is for. Raises `Refusal` with `rate_limited`."""
+        self._rates.take(address_of(request, self._door))
+        self._beats.leave(token, after_seconds)
 
 
 def beating_calls(
-    beats: HttpBeats, rate: LeaveRate, minter: Minter | None, admin_roles: Collection[str]
+    beats: HttpBeats, beacons: Beacons, minter: Minter | None, admin_roles: Collection[str]
 ) -> list[Bound]:
     """`/v1/heartbeat`, `/v1/leave` and `/v1/tokens`."""
 
@@ -118,8 +112,7 @@ def beating_calls(
         return await beats.beat(asked.caller.identity, asked.body)
 
     async def leave(asked: Asked[Nothing, LeaveBody]) -> None:
-        rate.check(asked)
-        beats.leave(asked.body.leave_token, asked.body.after_seconds)
+        beacons.leave(asked.request, asked.body.leave_token, asked.body.after_seconds)
 
     return [
         HEARTBEAT.to(heartbeat),

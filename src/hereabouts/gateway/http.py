@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from hereabouts.auth.api_keys import KeyRing
 from hereabouts.auth.minting import Minter
 from hereabouts.errors import Refusal
-from hereabouts.gateway.beating import LeaveRate, beating_calls
+from hereabouts.gateway.beating import Beacons, beating_calls
 from hereabouts.gateway.cors import Gate
 from hereabouts.gateway.demo import demo_routes
 from hereabouts.gateway.documents import document_routes
@@ -29,6 +29,7 @@ from hereabouts.gateway.problems import problem_bytes, problem_response
 from hereabouts.gateway.sse import EVENTS, Events
 from hereabouts.routes import Bound, Routes
 from hereabouts.runtime.callers import Callers
+from hereabouts.runtime.rates import Rates
 from hereabouts.runtime.reading import Reading
 from hereabouts.telemetry import exposition
 
@@ -43,14 +44,16 @@ def build_app(
     is_dev: bool,
 ) -> ASGIApp:
     """All calls of the public listener. In dev the demo page is there too, and the metrics are anybody's."""
-    callers = Callers(node.verifier, node.entrance, keys)
+    context, per_second = node.context, node.context.limits.frames_per_second
+    rates = Rates(context.clock, "frames_per_second", per_second, 2 * per_second)
+    callers = Callers(node.verifier, node.entrance, keys, rates)
     calls = all_calls(node, door, callers, minter, admin_roles)
     routes = Routes(
         callers,
-        body_bytes=node.context.limits.frame_bytes,
-        depth=node.context.limits.depth,
+        body_bytes=context.limits.frame_bytes,
+        depth=context.limits.depth,
         refused=_counted(node),
-        failed=node.context.failed,
+        failed=context.failed,
     )
     found: list[BaseRoute] = [
         *routes.of(calls),
@@ -71,12 +74,12 @@ def all_calls(
 ) -> list[Bound]:
     """Every typed call; the most frequent first, as they are tried in this order."""
     reading = Reading(node.context, node.relay, node.people, node.registry)
-    rate = LeaveRate(door)
+    beacons = Beacons(node.beats, door)
     return [
-        *beating_calls(node.beats, rate, minter, admin_roles),
+        *beating_calls(node.beats, beacons, minter, admin_roles),
         *Lookups(node.context, reading).calls(),
         EVENTS.to(Events(door, node.looking).open),
-        *OldNames(node.beats, reading, callers, rate).calls(),
+        *OldNames(node.beats, reading, callers, beacons).calls(),
     ]
 
 

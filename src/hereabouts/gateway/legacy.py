@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, UnsetType, structs
 from starlette.responses import Response
 
-from hereabouts.gateway.beating import LeaveRate, bare_token
+from hereabouts.gateway.beating import Beacons, bare_token
 from hereabouts.gateway.lookups import split_ids
 from hereabouts.protocol.messages import User
 from hereabouts.routes import JSON, TEXT, Asked, Bound, Call, Nothing
@@ -94,11 +94,11 @@ OLD_NAMES: Final[tuple[Call[Any, Any], ...]] = (OLD_HEARTBEAT, OLD_STATUS, OLD_D
 class OldNames:
     """The calls."""
 
-    def __init__(self, beats: HttpBeats, reading: Reading, callers: Callers, rate: LeaveRate) -> None:
+    def __init__(self, beats: HttpBeats, reading: Reading, callers: Callers, beacons: Beacons) -> None:
         self._beats = beats
         self._reading = reading
         self._callers = callers
-        self._rate = rate
+        self._beacons = beacons
         self._resumes: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def calls(self) -> list[Bound]:
@@ -128,10 +128,9 @@ class OldNames:
         return _answer(OldPresence(presence), "/v1/users")
 
     async def _disconnect(self, asked: Asked[Nothing, DisconnectBody]) -> Response:
-        self._rate.check(asked)
         body = asked.body
         if body.leave_token is not None:
-            self._beats.leave(body.leave_token, body.after_seconds)
+            self._beacons.leave(asked.request, body.leave_token, body.after_seconds)
         else:
             identity = (await self._callers.admit("user", asked.request.headers)).identity
             self._beats.leave_user(identity.tenant, identity.user_id, body.session_id)

@@ -10,6 +10,7 @@ from hereabouts.auth.tokens import EVERYTHING, Verifier
 from hereabouts.engine.identity import Identity
 from hereabouts.errors import Refusal
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.rates import Rates
 
 Access = Literal["anybody", "user", "reader", "minter"]
 """Who may make a call: anybody; a user; a user, or a key with `read`; a key with `tokens`."""
@@ -26,9 +27,13 @@ ANYBODY: Final = Caller(Identity("", ""))
 
 
 class Callers:
-    """Tells who calls. Raises `Refusal` with `unauthenticated`, `token_expired` or `forbidden`."""
+    """Tells who calls, and holds each user to a rate.
 
-    def __init__(self, verifier: Verifier, entrance: Entrance, keys: KeyRing) -> None:
+    Raises `Refusal` with `unauthenticated`, `token_expired`, `forbidden` or `rate_limited`.
+    """
+
+    def __init__(self, verifier: Verifier, entrance: Entrance, keys: KeyRing, rates: Rates) -> None:
+        self._rates = rates
         self._verifier = verifier
         self._entrance = entrance
         self._keys = keys
@@ -43,6 +48,7 @@ class Callers:
         if access == "minter":
             raise Refusal("unauthenticated", "this call takes an API key, not a user token")
         identity = await self._verifier.verify(credential)
+        self._rates.take((identity.tenant, identity.user_id))
         if access == "reader":
             await self._entrance.check_revoked(identity)
         return Caller(identity)
