@@ -150,13 +150,17 @@ async def test_a_client_is_told_which_rooms_its_new_token_no_longer_shows() -> N
     def next_token() -> str:
         return token("bob", *(lives.pop(0) if len(lives) > 1 else lives[0]))
 
-    async with signed_arena() as arena, AsyncPresence(arena.url, next_token) as bob:
-        async with bob.room("kept") as kept, bob.room("taken") as taken:
-            events = taken.events()
-            with pytest.raises(ClientRefused) as refused:
-                async with asyncio.timeout(10):
-                    async for _ in events:
-                        pass
-            assert refused.value.code == "forbidden"
-            await kept.update(still="here")
-            assert bob.connection == "connected"
+    async with (
+        signed_arena() as arena,
+        AsyncPresence(arena.url, next_token) as bob,
+        bob.room("kept") as kept,
+        bob.room("taken") as taken,
+    ):
+        events = taken.events()
+        with pytest.raises(ClientRefused) as refused:
+            async with asyncio.timeout(10):
+                async for _ in events:
+                    pass
+        assert refused.value.code == "forbidden"
+        await kept.update(still="here")
+        assert bob.connection == "connected"
