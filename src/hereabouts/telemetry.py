@@ -6,11 +6,13 @@ somebody asks. No label ever carries a user, a room or anything else that a clie
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from contextlib import suppress
+from typing import Any, Final, Literal, NamedTuple, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
@@ -171,6 +173,22 @@ def _escaped(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
+class _Tolerant(io.TextIOBase):
+    """Text to a stream, or to nowhere: a log on a full disk or into a closed pipe stops no other work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def log_to_stderr(level: str, form: Literal["json", "text"]) -> None:
     """Set logging up, ours and the libraries', for the whole process."""
     least = logging.getLevelNamesMapping()[level.upper()]
@@ -192,7 +210,7 @@ def log_to_stderr(level: str, form: Literal["json", "text"]) -> None:
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Tolerant(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
