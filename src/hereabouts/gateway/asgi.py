@@ -118,7 +118,8 @@ class AsgiDoor:
         while True:
             event = await receive()
             if event["type"] == "websocket.disconnect":
-                return int(event.get("code") or codes.GOING_AWAY.number)
+                # Only we close with a code that keeps a lease; from the other side each is a loss.
+                return min(int(event.get("code") or codes.GOING_AWAY.number), 3999)
             text = event.get("text")
             if text is None:
                 connection.close(codes.UNSUPPORTED_DATA.number, "messages are JSON in text frames")

@@ -164,9 +164,11 @@ class SocketConnection(WSListener):
         code = int(frame.get_close_code().value) if frame.payload_size >= 2 else codes.NORMAL.number
         if not self._is_closing:
             # picows refuses the codes that RFC 6455 (section 7.4) reserves, but for those outside of its ranges.
-            self._code = code if 1000 <= code < 5000 else codes.PROTOCOL_ERROR.number
+            echoed = code if 1000 <= code < 5000 else codes.PROTOCOL_ERROR.number
+            # Only we close with a code that keeps a lease; from the other side each is a loss.
+            self._code = min(echoed, 3999)
             self._is_closing = True
-            self._write(close_frame(self._code))
+            self._write(close_frame(echoed))
         transport.disconnect()
 
     # What the driver asks

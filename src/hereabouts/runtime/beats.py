@@ -5,13 +5,18 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 from hereabouts.engine.identity import Identity
+from hereabouts.engine.policy import Policy
+from hereabouts.engine.records import Membership
+from hereabouts.engine.session import Session
 from hereabouts.errors import Refusal
 from hereabouts.protocol import codes
 from hereabouts.protocol.codec import check_id
 from hereabouts.runtime.chain import Chain
+from hereabouts.runtime.commands import take
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.link import OwnedSession
+from hereabouts.runtime.looking import room_full
 from hereabouts.runtime.registry import Registry, leave_token
 from hereabouts.runtime.writer import Writer
 
@@ -68,7 +73,11 @@ class HttpBeats:
         self._context.telemetry.http_beats += 1
         found = owned
         if body.rooms is not UNSET or body.typing is not UNSET:
-            found.chain.add(lambda: self._bring(found, body))
+            refused: list[Refusal] = []
+            found.chain.add(lambda: self._try_bring(found, body, refused))
+            await found.chain.settled()
+            if refused:
+                raise refused[0]
         await found.chain.settled()
         return self._answer(found, resume, resumed)
 
@@ -87,6 +96,12 @@ class HttpBeats:
         if body.platform is not None:
             check_id(body.platform, "platform", id_bytes=64)
 
+    async def _try_bring(self, owned: OwnedSession, body: HttpBeat, refused: list[Refusal]) -> None:
+        try:
+            await self._bring(owned, body)
+        except Refusal as refusal:
+            refused.append(refusal)
+
     async def _bring(self, owned: OwnedSession, body: HttpBeat) -> None:
         """Join and leave rooms, start and stop typing, until they are what the body says."""
         session, now = owned.session, self._context.now()
@@ -97,14 +112,24 @@ class HttpBeats:
                 await self._writer.perform(owned, session.leave(room))
             for room in dict.fromkeys(body.rooms):
                 if room not in session.rooms:
-                    grace_seconds = self._context.policy(session.tenant, session.identity.role, room).grace_seconds
-                    await self._writer.perform(owned, session.join(room, {}, grace_seconds, now))
+                    policy = self._context.policy(session.tenant, session.identity.role, room)
+                    take(owned.joins.take(now.tick), "joins_per_second")
+                    await self._check_full(session, room, policy)
+                    await self._writer.perform(owned, session.join(room, {}, policy.grace_seconds, now))
         if body.typing is not UNSET:
             for room in set(session.typing) | set(body.typing):
                 if room in session.rooms:
                     policy = self._context.policy(session.tenant, session.identity.role, room)
                     on = room in body.typing
                     await self._writer.perform(owned, session.set_typing(room, on, policy, now))
+
+    async def _check_full(self, session: Session, room: str, policy: Policy) -> None:
+        if not policy.members_max:
+            return
+        snapshot = await self._context.backend.snapshot(session.room_feed(room))
+        members = {record.user_id for record in snapshot.records if isinstance(record, Membership)}
+        if len(members) >= policy.members_max and session.user_id not in members:
+            raise room_full(policy, session.identity.role, room)
 
     def _answer(self, owned: OwnedSession, resume: str, resumed: bool) -> HttpBeatAnswer:
         session, policy, now = owned.session, owned.session.policy, self._context.now()

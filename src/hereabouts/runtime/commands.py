@@ -29,7 +29,7 @@ from hereabouts.protocol.messages import (
 )
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import Link, OwnedSession
-from hereabouts.runtime.looking import Looking
+from hereabouts.runtime.looking import Looking, room_full
 from hereabouts.runtime.people import People
 from hereabouts.runtime.relay import Relay
 from hereabouts.runtime.writer import Writer
@@ -80,6 +80,9 @@ class Commands:
                 text = f"a session joins at most {limits.rooms_per_session} rooms"
                 raise Refusal("limit_exceeded", text, limit="rooms_per_session")
             take(owned.joins.take(self._context.clock.tick()), "joins_per_second")
+        waiting = owned.wanted.pop(f"update {room}", None)
+        if isinstance(waiting, Update):  # what was said before must not come after
+            message = msgspec.structs.replace(message, state={**waiting.state, **message.state})
         check_state(session, room, message.state, limits, self._context.now().at)
         fan = await self._relay.room(session.room_feed(room))
         if link.is_closed or not session.is_published:  # rule 3: nothing is left behind
@@ -90,7 +93,7 @@ class Commands:
             is_new = session.user_id not in fan.roster.members
             if is_new and fan.roster.count >= policy.members_max:
                 await self._relay.release(fan.feed)
-                raise self._looking.room_full(link, fan.feed, policy)
+                raise room_full(policy, session.identity.role, room)
         await self._writer.perform(owned, session.join(room, message.state, policy.grace_seconds, self._context.now()))
         if link.viewer is None or room not in session.rooms:
             await self._relay.release(fan.feed)

@@ -18,7 +18,6 @@ from hereabouts.journal.base import Declared
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Ok, SetStatus, Sync, Watch
 from hereabouts.runtime.context import Context
-from hereabouts.runtime.link import Link
 from hereabouts.runtime.relay import Relay
 
 
@@ -201,17 +200,16 @@ class Looking:
             self._relay.catch_up(viewing, viewer.identity.tenant)
         self._cards.catch_up(viewer)
 
-    def room_full(self, link: Link, feed: FeedKey, policy: Policy) -> Refusal:
-        """The refusal of a join to a full room, told as such only to those who may see the count."""
-        assert link.viewer is not None
-        role = link.viewer.identity.role
-        if view_for(policy, "rooms", role) == "none":
-            return Refusal("forbidden", f"the token does not grant joining {feed.name!r}")
-        return Refusal("room_full", f"{feed.name!r} has its {policy.members_max} members", limit="members_max")
-
     def note_declared(self, session: Session, message: SetStatus, at: int) -> None:
         """What was declared outlives the sessions of the user: it is in the journal."""
         row = Declared(
             session.tenant, session.user_id, message.status, message.text, message.emoji, message.until_at, at
         )
         self._context.journal.record([row])
+
+
+def room_full(policy: Policy, role: str | None, room: str) -> Refusal:
+    """The refusal of a join to a full room, told as such only to those who may see the count."""
+    if view_for(policy, "rooms", role) == "none":
+        return Refusal("forbidden", f"the token does not grant joining {room!r}")
+    return Refusal("room_full", f"{room!r} has its {policy.members_max} members", limit="members_max")
