@@ -113,7 +113,7 @@ def test_each_migration_down_and_up_alone_changes_nothing(tmp_path: Path) -> Non
 def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     runner = migrations(url(path))
-    runner.up()
+    runner.up(1)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP TABLE sessions")
         before = schema(path)

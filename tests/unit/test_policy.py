@@ -142,3 +142,39 @@ def test_what_cannot_be_is_refused_with_its_place_and_what_would_be_right(
         PolicyBook(layers).resolve()
     assert where in str(refused.value)
     assert hint in str(refused.value)
+
+
+def test_an_overlay_wins_over_every_layer_of_the_file() -> None:
+    book = PolicyBook(
+        {"default": {"preset": "test"}, "roles": {"agent": {"grace_seconds": 1}}}, {"default": {"grace_seconds": 1.5}}
+    )
+    assert book.resolve().grace_seconds == book.resolve(role="agent").grace_seconds == 1.5
+    assert book.explain(role="agent")["grace_seconds"] == "overlay default"
+    assert book.resolve(role="agent").lease_visible_seconds == 3
+
+
+def test_the_layers_of_an_overlay_have_their_order_too() -> None:
+    book = PolicyBook({}, {"default": {"grace_seconds": 4}, "roles": {"agent": {"grace_seconds": 5}}})
+    assert (book.resolve().grace_seconds, book.resolve(role="agent").grace_seconds) == (4, 5)
+    assert book.explain(role="agent")["grace_seconds"] == "overlay role agent"
+
+
+@pytest.mark.parametrize("key", ["sweep_seconds", "node.lease_seconds"])
+def test_the_clocks_of_the_node_stand_still_while_it_runs(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"policy.default.{key}: this clock is the node's"):
+        PolicyBook({}, {"default": {key: 5}})
+
+
+def test_an_overlay_that_is_a_preset_leaves_the_clocks_of_the_node_alone() -> None:
+    book = PolicyBook({}, {"default": {"preset": "test"}})
+    assert book.node == NodeClocks()
+    assert book.resolve() == PolicyBook({"default": {"preset": "test"}}).resolve()
+
+
+def test_every_combination_is_named_and_there_may_not_be_too_many() -> None:
+    book = PolicyBook({"roles": {"agent": {"grace_seconds": 5}}, "tenants": {"acme": {}}}, {"rooms": {"doc": {}}})
+    names = [name for name, _ in book.every_combination()]
+    assert len(names) == 8 and "tenant acme role agent room doc" in names and "default" in names
+    many: dict[str, Any] = {section: {f"n{n}": {} for n in range(15)} for section in ("tenants", "roles", "platforms")}
+    with pytest.raises(ConfigError, match="combine to 4096 policies and at most 2000"):
+        list(PolicyBook(many).every_combination())

@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 
 from hereabouts.engine.policy import NodeClocks, Policy, PolicyBook
-from hereabouts.engine.relations import check, ghost_bound, slack_seconds
+from hereabouts.engine.relations import check, ghost_bound, require_sound, slack_seconds
+from hereabouts.errors import ConfigError
 
 
 def broken(node: NodeClocks | None = None, **changes: Any) -> list[str]:
@@ -102,3 +103,19 @@ def test_the_ghost_bound_of_the_production_column() -> None:
 def test_another_node_publishes_half_a_second_later() -> None:
     here, there = (ghost_bound(Policy(), NodeClocks(), 0.05, same_node=same) for same in (True, False))
     assert there.leave - here.leave == pytest.approx(0.5)
+
+
+def test_a_book_is_sound_only_if_every_combination_is() -> None:
+    roles = {"agent": {"lease.visible_seconds": 50}}
+    platforms = {"app": {"beat.visible_seconds": 27}}
+    require_sound(PolicyBook({"roles": roles}))
+    require_sound(PolicyBook({"platforms": platforms}))
+    with pytest.raises(ConfigError, match=r"policy role agent platform app: .*50.*27"):
+        require_sound(PolicyBook({"roles": roles}, {"platforms": platforms}))
+
+
+def test_an_unsafe_book_is_sound_where_it_says_so() -> None:
+    unsafe = {"default": {"lease.visible_seconds": 30}}
+    with pytest.raises(ConfigError, match="allow_unsafe = true accepts it"):
+        require_sound(PolicyBook(unsafe))
+    require_sound(PolicyBook({"default": {**unsafe["default"], "allow_unsafe": True}}))

@@ -1,13 +1,16 @@
 """The clocks and rules in force, and for whom: declared once, layered, checked.
 
 Source: `spec/semantics.md`, "Clocks". A policy is resolved from layers, later ones win: default, tenant, role, room
-kind, platform. A preset is a layer's starting point; a key that stands beside it wins over it.
+kind, platform; then those of the overlay that is set at run time, in the same order. A preset is a layer's starting
+point; a key that stands beside it wins over it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import product
+from math import prod
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -151,16 +154,28 @@ class Layer(NamedTuple):
     kind: Literal["default", "tenant", "role", "room", "platform"]
     name: str
     values: Mapping[str, Any]
+    is_overlay: bool = False
+
+    def __str__(self) -> str:
+        return f"{'overlay ' if self.is_overlay else ''}{self.kind} {self.name}".strip()
 
 
 _ORDER: Final = ("default", "tenant", "role", "room", "platform")
 
+COMBINATIONS_MOST: Final = 2_000
+"""Policies that tenants, roles, room kinds and platforms may come to together, where every one is to be checked."""
+
 
 class PolicyBook:
-    """All layers; tells the policy in force. Raises `ConfigError` for a key or value that cannot be."""
+    """All layers; tells the policy in force. Raises `ConfigError` for a key or value that cannot be.
 
-    def __init__(self, layers: Mapping[str, Any] | None = None) -> None:
-        self.layers = tuple(_layers(layers or {}))
+    `overlay` has the shape of `layers` and wins over all of them. The clocks of the node stand still while it runs, so
+    that an overlay cannot have them.
+    """
+
+    def __init__(self, layers: Mapping[str, Any] | None = None, overlay: Mapping[str, Any] | None = None) -> None:
+        self.file, self.overlay = layers or {}, overlay or {}
+        self.layers = (*_layers(self.file), *_overlay_layers(self.overlay))
         self._resolved: dict[tuple[str | None, str | None, str | None, str | None], Policy] = {}
         self._named = {kind: frozenset(layer.name for layer in self.layers if layer.kind == kind) for kind in _ORDER}
         node = self._values("node", None, None, None, None)
@@ -194,7 +209,7 @@ class PolicyBook:
         kind = room.partition(":")[0] if room is not None else None
         winners: dict[str, str] = {}
         for layer in self._matching(tenant, role, kind, platform):
-            winners.update({key: f"{layer.kind} {layer.name}".strip() for key in layer.values})
+            winners.update({key: str(layer) for key in layer.values})
         return winners
 
     def combinations(self) -> Iterator[tuple[str, Policy]]:
@@ -203,7 +218,20 @@ class PolicyBook:
         for layer in self.layers:
             if layer.kind != "default":
                 where: dict[str, Any] = {layer.kind: layer.name}
-                yield f"{layer.kind} {layer.name}", self.resolve(**where)
+                yield str(layer), self.resolve(**where)
+
+    def every_combination(self) -> Iterator[tuple[str, Policy]]:
+        """Every policy that anybody can have, each with a name. Raises `ConfigError` for more than can be checked."""
+        names = {kind: [None, *sorted(self._named[kind])] for kind in _ORDER[1:]}
+        many = prod(len(found) for found in names.values())
+        if many > COMBINATIONS_MOST:
+            raise ConfigError(
+                f"the layers combine to {many} policies and at most {COMBINATIONS_MOST} can be checked; "
+                f"name fewer tenants, roles, room kinds or platforms"
+            )
+        for key in product(*names.values()):
+            named = [f"{kind} {name}" for kind, name in zip(_ORDER[1:], key, strict=True) if name is not None]
+            yield " ".join(named) or "default", self.resolve(key[0] or "", *key[1:])
 
     def _matching(self, tenant: str | None, role: str | None, kind: str | None, platform: str | None) -> list[Layer]:
         named = {"default": "", "tenant": tenant, "role": role, "room": kind, "platform": platform}
@@ -246,6 +274,20 @@ def _layers(given: Mapping[str, Any]) -> Iterator[Layer]:
             _check_scope(layer, where)
             found.append(layer)
     yield from sorted(found, key=lambda layer: _ORDER.index(layer.kind))
+
+
+def _overlay_layers(given: Mapping[str, Any]) -> Iterator[Layer]:
+    for layer in _layers(given):
+        for key in layer.values:
+            if _BY_KEY[key].scope == "node" and key in _told(given):
+                raise ConfigError(f"policy.default.{key}: this clock is the node's and stands still while it runs")
+        values = {key: value for key, value in layer.values.items() if _BY_KEY[key].scope != "node"}
+        yield layer._replace(values=values, is_overlay=True)
+
+
+def _told(given: Mapping[str, Any]) -> set[str]:
+    """The keys that stand in the default layer itself, not in its preset."""
+    return {key for key, _ in _leaves(given.get("default", {}), "")}
 
 
 def _check_scope(layer: Layer, where: str) -> None:

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from hereabouts.engine.policy import CLOCKS, NodeClocks, Policy
+from hereabouts.engine.policy import CLOCKS, NodeClocks, Policy, PolicyBook
+from hereabouts.errors import ConfigError
 
 
 class Problem(NamedTuple):
@@ -35,6 +36,19 @@ def check(policy: Policy, node: NodeClocks) -> list[Problem]:
     return [Problem(text) for text in _broken(policy, node)] + [
         Problem(text, False) for text in _impossible(policy, node)
     ]
+
+
+def require_sound(book: PolicyBook) -> None:
+    """Raise `ConfigError`, with both numbers, where any policy of the book breaks a relation that it does not allow."""
+    broken: dict[str, None] = {}
+    for name, policy in book.every_combination():
+        for problem in check(policy, book.node):
+            if not problem.is_unsafe:
+                broken[f"policy {name}: {problem.text}"] = None
+            elif not policy.allow_unsafe:
+                broken[f"policy {name}: {problem.text}; allow_unsafe = true accepts it"] = None
+    if broken:
+        raise ConfigError("\n".join(broken))
 
 
 def _broken(policy: Policy, node: NodeClocks) -> Iterator[str]:

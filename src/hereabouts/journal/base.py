@@ -10,6 +10,9 @@ from typing import Final, Literal
 from msgspec import Struct, structs
 
 from hereabouts.engine.status import newest
+from hereabouts.journal.audit import Audit
+from hereabouts.journal.cooldowns import Cooldowns
+from hereabouts.journal.policies import PolicyVersions
 from hereabouts.protocol.codes import Declared as DeclaredStatus
 from hereabouts.protocol.codes import Status
 
@@ -111,6 +114,11 @@ class Journal(ABC):
 
     counts: Counter[str]
     """Rows taken, by kind (`ROW_KINDS`)."""
+
+    # Parts with a seam of their own; `None` where nothing is kept.
+    audit: Audit | None = None
+    cooldowns: Cooldowns | None = None
+    policies: PolicyVersions | None = None
 
     @abstractmethod
     async def open(self) -> None:

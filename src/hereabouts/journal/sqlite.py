@@ -16,7 +16,10 @@ from hereabouts.journal import sqlite_rows, sqlite_state
 from hereabouts.journal.base import Declared, Journal, JournalHealth, LastSeen, Revocable, Row, Transition
 from hereabouts.journal.batches import Batches
 from hereabouts.journal.revocations import Revocation, Revocations
+from hereabouts.journal.sqlite_audit import SqliteAudit
+from hereabouts.journal.sqlite_cooldowns import SqliteCooldowns
 from hereabouts.journal.sqlite_file import migrate, open_file, open_reader
+from hereabouts.journal.sqlite_policies import SqlitePolicies
 from hereabouts.journal.sqlite_recovery import recover
 
 T = TypeVar("T")
@@ -51,6 +54,9 @@ class SqliteJournal(Journal):
         )
         self._queue, self.counts = self._batches.queue, self._batches.counts
         self._revocations = Revocations()
+        self.audit = SqliteAudit(self)
+        self.cooldowns = SqliteCooldowns(self)
+        self.policies = SqlitePolicies(self)
         self._is_open = False
 
     # Life
