@@ -66,18 +66,15 @@ class HttpBeats:
             owned, resume = self._entrance.open(
                 identity, Chain(self._context.failed), None, visible, active, body.platform
             )
-            await self._entrance.settle_in(owned)
+            begun = owned
+            await begun.chain.ask(lambda: self._entrance.settle_in(begun))
         else:
             effects = owned.session.beat(self._context.now(), body.visible, body.active)
             self._writer.run(owned, effects + owned.session.identify(identity))
         self._context.telemetry.http_beats += 1
         found = owned
         if body.rooms is not UNSET or body.typing is not UNSET:
-            refused: list[Refusal] = []
-            found.chain.add(lambda: self._try_bring(found, body, refused))
-            await found.chain.settled()
-            if refused:
-                raise refused[0]
+            await found.chain.ask(lambda: self._bring(found, body))
         await found.chain.settled()
         return self._answer(found, resume, resumed)
 
@@ -95,12 +92,6 @@ class HttpBeats:
             raise Refusal("limit_exceeded", text, limit="rooms_per_session")
         if body.platform is not None:
             check_id(body.platform, "platform", id_bytes=64)
-
-    async def _try_bring(self, owned: OwnedSession, body: HttpBeat, refused: list[Refusal]) -> None:
-        try:
-            await self._bring(owned, body)
-        except Refusal as refusal:
-            refused.append(refusal)
 
     async def _bring(self, owned: OwnedSession, body: HttpBeat) -> None:
         """Join and leave rooms, start and stop typing, until they are what the body says."""

@@ -53,7 +53,7 @@ class Entrance:
             self._writer.run(found, effects)
             found.link = link
             self._context.file(found)
-            rooms = [await self._relay.room(found.session.room_feed(room)) for room in found.session.rooms]
+            rooms = [await self._relay.room(found.session.room_feed(room)) for room in list(found.session.rooms)]
             return found, self._welcome(found, True, hello.resume), rooms
         owned, resume = self.open(identity, chain, link, hello.visible, hello.active, hello.platform)
         await self.settle_in(owned)

@@ -8,13 +8,14 @@ from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
 from hereabouts.engine.records import DECLARATION, Change, Commit, Declaration, FeedKey, Put, Remove
 from hereabouts.fanout.outbox import Connection
 from hereabouts.protocol.codes import CloseCode
+from hereabouts.runtime.chain import Step
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import Link, OwnedSession
 from hereabouts.runtime.throttle import Throttles
 
 
 class Writer:
-    """Runs effects. Writes and signals go in the session's order; closings are done at once."""
+    """Runs effects. Writes and signals go in the order in which they were decided; closings are done at once."""
 
     def __init__(
         self,
@@ -28,10 +29,10 @@ class Writer:
         self._throttles = Throttles(context.recorder, context.file)
 
     def run(self, owned: OwnedSession, effects: Effects) -> None:
-        """Carry out effects, behind whatever the session already asked for."""
+        """Carry out effects, behind whatever was decided for the session before."""
         for effect in effects:
             if isinstance(effect, Write | Signal):
-                owned.chain.add(lambda effect=effect: self._store(owned, effect))  # type: ignore[misc]
+                owned.chain.add_decided(self._storing(owned, effect))
             else:
                 self._act(owned, effect)
         if effects:
@@ -46,10 +47,11 @@ class Writer:
 
     async def perform(self, owned: OwnedSession, effects: Effects) -> None:
         """Carry out effects now; for a step of the session's own chain."""
+        await owned.chain.through(
+            [self._storing(owned, effect) for effect in effects if isinstance(effect, Write | Signal)]
+        )
         for effect in effects:
-            if isinstance(effect, Write | Signal):
-                await self._store(owned, effect)
-            else:
+            if not isinstance(effect, Write | Signal):
                 self._act(owned, effect)
         self._context.file(owned)
 
@@ -59,6 +61,9 @@ class Writer:
                 self._part(effect.connection, effect.code, effect.reason)
         elif isinstance(effect, Over):
             self._over(owned)
+
+    def _storing(self, owned: OwnedSession, effect: Write | Signal) -> Step:
+        return lambda: self._store(owned, effect)
 
     async def _store(self, owned: OwnedSession, effect: Write | Signal) -> None:
         if isinstance(effect, Signal):
