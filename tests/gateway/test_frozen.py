@@ -92,5 +92,5 @@ async def test_a_frozen_process_cannot_touch_the_session_that_went_on_without_it
         await ada.no_event("lobby", "leave", "bob", during=GRACE + SWEEP + PUBLISHING)
         # Its end is the end of the new one alone.
         await bob.say("bye")
-        await ada.event("lobby", "leave", "bob", within=1)
+        await ada.event("lobby", "leave", "bob", within=3)
         assert ada.folds.told("lobby") == [("join", "bob"), ("leave", "bob")]

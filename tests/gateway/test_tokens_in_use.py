@@ -98,7 +98,7 @@ async def test_a_refresh_as_another_user_ends_the_session() -> None:
         await bob.say("refresh", id=9, token=token("eve", 60))
         assert (await bob.expect("ended"))["code"] == "revoked"
         assert await bob.closed() == 4002
-        await ada.event("lobby", "leave", "bob", within=1)
+        await ada.event("lobby", "leave", "bob", within=3)
         back = await arena.connect()
         assert not (await back.resume(bob, token("bob", 60)))["resumed"]
 
