@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from hereabouts.engine.status import newest
 from hereabouts.journal.audit import Audit
 from hereabouts.journal.cooldowns import Cooldowns
+from hereabouts.journal.occupancies import Occupancies
 from hereabouts.journal.policies import PolicyVersions
 from hereabouts.protocol.codes import Declared as DeclaredStatus
 from hereabouts.protocol.codes import Status
@@ -119,6 +120,8 @@ class Journal(ABC):
     audit: Audit | None = None
     cooldowns: Cooldowns | None = None
     policies: PolicyVersions | None = None
+    occupancies: Occupancies | None = None
+    """Who holds what, where that is kept."""
 
     @abstractmethod
     async def open(self) -> None:

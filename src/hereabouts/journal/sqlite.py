@@ -19,6 +19,7 @@ from hereabouts.journal.revocations import Revocation, Revocations
 from hereabouts.journal.sqlite_audit import SqliteAudit
 from hereabouts.journal.sqlite_cooldowns import SqliteCooldowns
 from hereabouts.journal.sqlite_file import migrate, open_file, open_reader
+from hereabouts.journal.sqlite_occupancies import SqliteOccupancies
 from hereabouts.journal.sqlite_policies import SqlitePolicies
 from hereabouts.journal.sqlite_recovery import recover
 
@@ -57,6 +58,7 @@ class SqliteJournal(Journal):
         self.audit = SqliteAudit(self)
         self.cooldowns = SqliteCooldowns(self)
         self.policies = SqlitePolicies(self)
+        self.occupancies = SqliteOccupancies(self)
         self._is_open = False
 
     # Life

@@ -1,0 +1,190 @@
+"""The seam between who holds what and where that is kept.
+
+What is decided and what is written are one transaction, and on disk before it is told. Source: `spec/semantics.md`,
+rule 17.
+"""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from hereabouts.engine.occupancy import (
+    Ask,
+    Ended,
+    Giving,
+    Granted,
+    Happening,
+    HappeningKind,
+    Holding,
+    Lost,
+    Refused,
+    Terms,
+    kind_of,
+    occupy,
+    release,
+)
+
+
+class OccupancyRow(Struct, frozen=True):
+    """One happening as it is kept, at its place `seq` in the history of its kind.
+
+    `from_resource` is what a holder moved from; `loser_id` the user who had to give way.
+    """
+
+    tenant: str
+    kind: str
+    seq: int
+    event: HappeningKind
+    resource: str
+    user_id: str
+    fencing: int
+    since_at: int
+    at: int
+    from_resource: str | None = None
+    loser_id: str | None = None
+    cause: str | None = None
+
+
+class Position(NamedTuple):
+    """A place in the history of a kind; another `epoch` is another history."""
+
+    epoch: str
+    seq: int
+
+
+class Standing(Struct, frozen=True):
+    """All that is held of one kind, at one position."""
+
+    tenant: str
+    kind: str
+    position: Position
+    holdings: tuple[Holding, ...]
+
+
+class Occupancies(ABC):
+    """Who holds what. A method that cannot reach the disk raises `JournalUnavailable`; then nothing is granted."""
+
+    @abstractmethod
+    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+        """Decide and keep, in one step. A grant is on disk when this returns."""
+
+    @abstractmethod
+    async def release(self, giving: Giving, at: int) -> Ended | Lost:
+        """End a holding. On disk when this returns."""
+
+    @abstractmethod
+    async def standing(self) -> list[Standing]:
+        """Every kind that ever was, with what is held of it."""
+
+    @abstractmethod
+    async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
+        """What happened after the place `since`, oldest first."""
+
+    @abstractmethod
+    async def alive_at(self) -> int | None:
+        """When a process that could hear a holder was last known to run; `None` where none was."""
+
+
+def rows_of(happenings: tuple[Happening, ...], seq: int, at: int) -> list[OccupancyRow]:
+    """The rows of what happened, after the place `seq`."""
+    return [
+        OccupancyRow(
+            tenant=happening.holding.tenant,
+            kind=happening.holding.kind,
+            seq=seq + number,
+            event=happening.kind,
+            resource=happening.holding.resource,
+            user_id=happening.holding.user_id,
+            fencing=happening.holding.fencing,
+            since_at=happening.holding.since_at,
+            at=at,
+            from_resource=happening.came_from.resource if happening.came_from is not None else None,
+            loser_id=happening.loser.user_id if happening.loser is not None else None,
+            cause=happening.cause,
+        )
+        for number, happening in enumerate(happenings, 1)
+    ]
+
+
+def gone(happenings: tuple[Happening, ...]) -> list[Holding]:
+    """The holdings that are over."""
+    found: list[Holding] = []
+    for happening in happenings:
+        if happening.kind == "released":
+            found.append(happening.holding)
+        found += [holding for holding in (happening.came_from, happening.loser) if holding is not None]
+    return found
+
+
+def new_epoch() -> str:
+    """A name for a history that no other history has."""
+    return uuid.uuid4().hex[:12]
+
+
+class MemoryOccupancies(Occupancies):
+    """Kept for the life of the object; for tests of what stands above."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], _Kind] = {}
+
+    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+        """See `Occupancies.occupy`."""
+        kind = self._kind(ask.tenant, ask.resource)
+        held = [holding for holding in kind.holdings if holding.resource == ask.resource]
+        own = [holding for holding in kind.holdings if holding.user_id == ask.user_id]
+        decision = occupy(held, own, ask, terms, kind.fencing + 1, at)
+        if isinstance(decision, Granted):
+            standing = decision.holding
+            kind.keep(decision.happenings, at)
+            kind.holdings = [
+                h for h in kind.holdings if (h.resource, h.user_id) != (standing.resource, standing.user_id)
+            ]
+            kind.holdings.append(standing)
+            kind.fencing = max(kind.fencing, standing.fencing)
+        return decision
+
+    async def release(self, giving: Giving, at: int) -> Ended | Lost:
+        """See `Occupancies.release`."""
+        kind = self._kind(giving.tenant, giving.resource)
+        decision = release([holding for holding in kind.holdings if holding.resource == giving.resource], giving)
+        if isinstance(decision, Ended):
+            kind.keep(decision.happenings, at)
+        return decision
+
+    async def standing(self) -> list[Standing]:
+        """See `Occupancies.standing`."""
+        return [
+            Standing(tenant, name, Position(kind.epoch, len(kind.rows)), tuple(kind.holdings))
+            for (tenant, name), kind in self._kinds.items()
+            if kind.rows
+        ]
+
+    async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
+        """See `Occupancies.history`."""
+        found = self._kinds.get((tenant, kind))
+        return found.rows[since : since + limit] if found is not None else []
+
+    async def alive_at(self) -> int | None:
+        """See `Occupancies.alive_at`."""
+        return None
+
+    def _kind(self, tenant: str, resource: str) -> _Kind:
+        return self._kinds.setdefault((tenant, kind_of(resource)), _Kind())
+
+
+class _Kind:
+    def __init__(self) -> None:
+        self.epoch = new_epoch()
+        self.fencing = 0
+        self.holdings: list[Holding] = []
+        self.rows: list[OccupancyRow] = []
+
+    def keep(self, happenings: tuple[Happening, ...], at: int) -> None:
+        """What happened stands; who lost a holding has it no more."""
+        self.rows += rows_of(happenings, len(self.rows), at)
+        over = gone(happenings)
+        self.holdings = [holding for holding in self.holdings if holding not in over]

@@ -1,0 +1,172 @@
+"""Who holds what, in the journal's SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from msgspec.structs import astuple
+
+from hereabouts.engine.occupancy import (
+    Ask,
+    Ended,
+    Giving,
+    Granted,
+    Happening,
+    Holding,
+    Lost,
+    Refused,
+    Terms,
+    kind_of,
+    occupy,
+    release,
+)
+from hereabouts.journal.occupancies import (
+    Occupancies,
+    OccupancyRow,
+    Position,
+    Standing,
+    gone,
+    new_epoch,
+    rows_of,
+)
+from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_state import sync
+
+T = TypeVar("T")
+
+_HOLDING: Final = "tenant, resource, user_id, since_at, fencing, last_active_at, name, role, ends_with_sessions"
+_ROW: Final = "tenant, kind, seq, event, resource, user_id, fencing, since_at, at, from_resource, loser_id, cause"
+
+
+class Threads(Protocol):
+    """The journal's thread that writes and its thread that reads."""
+
+    async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something in the writer's thread."""
+
+    async def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something in the reader's thread."""
+
+
+class SqliteOccupancies(Occupancies):
+    """See the module."""
+
+    def __init__(self, journal: Threads) -> None:
+        self._journal = journal
+
+    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+        """See `Occupancies.occupy`."""
+        return await self._journal.write(partial(_occupy, ask=ask, terms=terms, at=at))
+
+    async def release(self, giving: Giving, at: int) -> Ended | Lost:
+        """See `Occupancies.release`."""
+        return await self._journal.write(partial(_release, giving=giving, at=at))
+
+    async def standing(self) -> list[Standing]:
+        """See `Occupancies.standing`."""
+        return await self._journal.read(_standing)
+
+    async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
+        """See `Occupancies.history`."""
+        return await self._journal.read(partial(_history, tenant=tenant, kind=kind, since=since, limit=limit))
+
+    async def alive_at(self) -> int | None:
+        """See `Occupancies.alive_at`."""
+        return await self._journal.read(_alive_at)
+
+
+def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+    kind = kind_of(ask.resource)
+    with transaction(connection):
+        epoch, seq, fencing = _counters(connection, ask.tenant, kind)
+        held = _holdings(connection, "tenant = ? AND resource = ?", (ask.tenant, ask.resource))
+        own = _holdings(connection, "tenant = ? AND user_id = ? AND kind = ?", (ask.tenant, ask.user_id, kind))
+        decision = occupy(held, own, ask, terms, fencing + 1, at)
+        if isinstance(decision, Refused):
+            return decision
+        _keep(connection, decision.happenings, seq, at)
+        _put(connection, decision.holding)
+        if decision.happenings:
+            counters = (ask.tenant, kind, epoch, seq + len(decision.happenings), decision.holding.fencing)
+            connection.execute("INSERT OR REPLACE INTO occupancy_kinds VALUES (?, ?, ?, ?, ?)", counters)
+    if decision.happenings:
+        sync(connection)
+    return decision
+
+
+def _release(connection: sqlite3.Connection, giving: Giving, at: int) -> Ended | Lost:
+    kind = kind_of(giving.resource)
+    with transaction(connection):
+        held = _holdings(connection, "tenant = ? AND resource = ?", (giving.tenant, giving.resource))
+        decision = release(held, giving)
+        if isinstance(decision, Lost):
+            return decision
+        epoch, seq, fencing = _counters(connection, giving.tenant, kind)
+        _keep(connection, decision.happenings, seq, at)
+        counters = (giving.tenant, kind, epoch, seq + len(decision.happenings), fencing)
+        connection.execute("INSERT OR REPLACE INTO occupancy_kinds VALUES (?, ?, ?, ?, ?)", counters)
+    sync(connection)
+    return decision
+
+
+def _counters(connection: sqlite3.Connection, tenant: str, kind: str) -> tuple[str, int, int]:
+    found = connection.execute(
+        "SELECT epoch, seq, fencing FROM occupancy_kinds WHERE tenant = ? AND kind = ?", (tenant, kind)
+    ).fetchone()
+    return found or (new_epoch(), 0, 0)
+
+
+def _holdings(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Holding]:
+    rows = connection.execute(f"SELECT {_HOLDING} FROM occupancies WHERE {where} ORDER BY fencing", values)
+    return [Holding(*row[:-1], ends_with_sessions=bool(row[-1])) for row in rows]
+
+
+def _keep(connection: sqlite3.Connection, happenings: tuple[Happening, ...], seq: int, at: int) -> None:
+    connection.executemany(
+        "DELETE FROM occupancies WHERE tenant = ? AND resource = ? AND user_id = ?",
+        [(holding.tenant, holding.resource, holding.user_id) for holding in gone(happenings)],
+    )
+    _insert(connection, "occupancy_events", _ROW, [astuple(row) for row in rows_of(happenings, seq, at)])
+
+
+def _put(connection: sqlite3.Connection, holding: Holding) -> None:
+    _insert(connection, "occupancies", f"{_HOLDING}, kind", [(*astuple(holding), holding.kind)])
+
+
+def _insert(connection: sqlite3.Connection, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+    places = ", ".join("?" * len(columns.split(",")))
+    connection.executemany(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({places})", rows)
+
+
+def _standing(connection: sqlite3.Connection) -> list[Standing]:
+    # One read transaction, so that the positions are those of the holdings.
+    connection.execute("BEGIN")
+    try:
+        kinds = connection.execute("SELECT tenant, kind, epoch, seq FROM occupancy_kinds").fetchall()
+        return [
+            Standing(
+                tenant,
+                kind,
+                Position(epoch, seq),
+                tuple(_holdings(connection, "tenant = ? AND kind = ?", (tenant, kind))),
+            )
+            for tenant, kind, epoch, seq in kinds
+        ]
+    finally:
+        connection.execute("COMMIT")
+
+
+def _history(connection: sqlite3.Connection, tenant: str, kind: str, since: int, limit: int) -> list[OccupancyRow]:
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM occupancy_events WHERE tenant = ? AND kind = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (tenant, kind, since, limit),
+    )
+    return [OccupancyRow(*row) for row in rows]
+
+
+def _alive_at(connection: sqlite3.Connection) -> int | None:
+    found: int | None = connection.execute("SELECT max(alive_at) FROM nodes").fetchone()[0]
+    return found
