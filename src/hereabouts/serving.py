@@ -50,7 +50,7 @@ class Serving:
         )
         node = self.node
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
-        self._census = Census(node.context, settings.journal.keep_sessions_days, settings.journal.keep_transitions_days)
+        self._census = Census(node.context, settings.journal.keep_days)
         self.door = Door(
             node.context,
             node.driver,

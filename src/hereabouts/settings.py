@@ -119,6 +119,18 @@ class JournalSettings(_Section):
     keep_transitions_days: Annotated[float, Field(ge=0)] = Field(
         default=90, description="the same for changes of status"
     )
+    keep_occupancies_days: Annotated[float, Field(ge=0)] = Field(
+        default=90, description="the same for what happened to resources; what is held is kept as long as it is held"
+    )
+
+    @property
+    def keep_days(self) -> dict[str, float]:
+        """How long each class of rows is kept; 0 is for ever."""
+        return {
+            "sessions": self.keep_sessions_days,
+            "transitions": self.keep_transitions_days,
+            "occupancies": self.keep_occupancies_days,
+        }
 
 
 class BackendSettings(_Section):

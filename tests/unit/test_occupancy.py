@@ -6,6 +6,7 @@ import pytest
 
 from hereabouts.engine.occupancy import (
     Ask,
+    Cooling,
     Ended,
     Giving,
     Granted,
@@ -15,12 +16,14 @@ from hereabouts.engine.occupancy import (
     Refused,
     Terms,
     check_resource,
-    is_stale,
     kind_of,
     lapses_at,
+    may_hold,
     may_take_over,
     occupy,
     release,
+    stale_at,
+    terms_of,
 )
 from hereabouts.engine.policy import Policy
 from hereabouts.errors import Refusal
@@ -34,7 +37,7 @@ def ask(user_id: str = "ada", resource: str = "account:7", *, take_over: bool = 
     return Ask("acme", resource, user_id, name=user_id.title(), may_take_over=take_over)
 
 
-def granted(decision: Granted | Refused) -> Granted:
+def granted(decision: Granted | Refused | Cooling) -> Granted:
     assert isinstance(decision, Granted)
     return decision
 
@@ -141,5 +144,19 @@ def test_roles_that_take_over() -> None:
 def test_times() -> None:
     policy = Policy(occupancy_release_after_seconds=3_600, stale_after_seconds=120)
     assert lapses_at(1_000, policy) == 3_601_000
-    assert not is_stale(0, policy, 120_000)
-    assert is_stale(0, policy, 120_001)
+    assert stale_at(1_000, policy) == 121_000
+
+
+def test_who_lost_a_resource_waits_for_the_cool_down_and_an_admin_does_not() -> None:
+    terms = Terms(cooldown_seconds=10)
+    assert occupy([], [], ask(), terms, 2, 14_999, lost_at=5_000) == Cooling(15_000)
+    assert isinstance(occupy([], [], ask(), terms, 2, 15_000, lost_at=5_000), Granted)
+    assert isinstance(occupy([], [], ask(take_over=True), terms, 2, 5_001, lost_at=5_000), Granted)
+
+
+def test_a_policy_says_who_may_hold_and_how_many() -> None:
+    policy = Policy(occupancy_capacity=3, occupancy_per_user=2, occupancy_hold_roles=("agent",))
+    assert terms_of(policy) == Terms(3, 2)
+    assert may_hold(Policy(), None)
+    assert may_hold(policy, "agent")
+    assert not may_hold(policy, None)

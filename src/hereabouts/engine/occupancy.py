@@ -10,7 +10,7 @@ The journal calls this inside its transaction, so that what is decided and what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +19,9 @@ from hereabouts.engine.policy import Policy
 from hereabouts.errors import Refusal
 
 HappeningKind = Literal["occupied", "released", "moved"]
+
+LOSSES: Final = ("taken_over", "inactivity", "cleared")
+"""The causes of a holding's end after which its user waits for the cool-down: it was not the user's own doing."""
 
 
 class Holding(Struct, frozen=True):
@@ -50,6 +53,7 @@ class Terms(Struct, frozen=True):
 
     capacity: int = 1
     per_user: int = 1
+    cooldown_seconds: float = 0
 
 
 class Ask(Struct, frozen=True):
@@ -106,6 +110,12 @@ class Refused(NamedTuple):
     holder: Holding
 
 
+class Cooling(NamedTuple):
+    """The user lost this resource so lately that it may not have it back before `until_at`."""
+
+    until_at: int
+
+
 class Ended(NamedTuple):
     """The holding is over."""
 
@@ -132,15 +142,26 @@ def check_resource(resource: str) -> None:
 
 
 def occupy(
-    held: Sequence[Holding], own: Sequence[Holding], ask: Ask, terms: Terms, fencing: int, at: int
-) -> Granted | Refused:
+    held: Sequence[Holding],
+    own: Sequence[Holding],
+    ask: Ask,
+    terms: Terms,
+    fencing: int,
+    at: int,
+    lost_at: int | None = None,
+) -> Granted | Refused | Cooling:
     """Decide whether `ask` is granted at server time `at`, with the number `fencing` if it is.
 
-    `held` are the holdings of the resource, `own` those of the user in this kind.
+    `held` are the holdings of the resource, `own` those of the user in this kind; `lost_at` is when the user last had
+    to give up this resource (`LOSSES`).
     """
     standing = next((holding for holding in own if holding.resource == ask.resource), None)
     if standing is not None:
         return Granted(_confirmed(standing, ask, at))
+    if lost_at is not None and not ask.may_take_over:
+        until_at = lost_at + int(terms.cooldown_seconds * 1000)
+        if at < until_at:
+            return Cooling(until_at)
     loser = None
     if len(held) >= terms.capacity:
         loser = oldest(held)
@@ -196,6 +217,16 @@ def oldest(holdings: Sequence[Holding]) -> Holding:
     return min(holdings, key=lambda holding: (holding.since_at, holding.fencing))
 
 
+def terms_of(policy: Policy) -> Terms:
+    """What a policy says of holdings."""
+    return Terms(policy.occupancy_capacity, policy.occupancy_per_user, policy.occupancy_cooldown_seconds)
+
+
+def may_hold(policy: Policy, role: str | None) -> bool:
+    """Whether somebody with this role may hold anything of the kind."""
+    return "*" in policy.occupancy_hold_roles or (role is not None and role in policy.occupancy_hold_roles)
+
+
 def may_take_over(policy: Policy, role: str | None) -> bool:
     """Whether somebody with this role may take a holding over."""
     return role is not None and role in policy.occupancy_take_over_roles
@@ -206,6 +237,6 @@ def lapses_at(active_at: int, policy: Policy) -> int:
     return active_at + int(policy.occupancy_release_after_seconds * 1000)
 
 
-def is_stale(seen_at: int, policy: Policy, at: int) -> bool:
-    """Whether the holder gave no sign of life for so long that admins are told."""
-    return at - seen_at > policy.stale_after_seconds * 1000
+def stale_at(seen_at: int, policy: Policy) -> int:
+    """From when on admins are told that the holder gave no sign of life since `seen_at`."""
+    return seen_at + int(policy.stale_after_seconds * 1000)

@@ -1,8 +1,8 @@
 """The clocks and rules in force, and for whom: declared once, layered, checked.
 
 Source: `spec/semantics.md`, "Clocks". A policy is resolved from layers, later ones win: default, tenant, role, room
-kind, platform; then those of the overlay that is set at run time, in the same order. A preset is a layer's starting
-point; a key that stands beside it wins over it.
+kind, platform, kind of resource; then those of the overlay that is set at run time, in the same order. A preset is a
+layer's starting point; a key that stands beside it wins over it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from hereabouts.errors import ConfigError
 from hereabouts.protocol.codes import View
 
-Scope = Literal["all", "rooms", "node"]
+Scope = Literal["all", "rooms", "kinds", "node"]
 
 
 class Clock(NamedTuple):
@@ -48,7 +48,9 @@ class Policy(Struct, frozen=True, kw_only=True):
     occupancy_release_on_loss: bool = True
     occupancy_capacity: Annotated[int, Meta(ge=1)] = 1
     occupancy_per_user: Annotated[int, Meta(ge=1)] = 1
+    occupancy_hold_roles: tuple[str, ...] = ("*",)
     occupancy_take_over_roles: tuple[str, ...] = ("admin",)
+    occupancy_cooldown_seconds: Annotated[float, Meta(ge=0)] = 0
     fanout_window_seconds: float = 0.05
     fanout_window_max_seconds: float = 0.5
     fanout_budget: float = 20_000
@@ -79,20 +81,28 @@ CLOCKS: Final[tuple[Clock, ...]] = (
     Clock("lease.hidden_seconds", "lease_hidden_seconds", "seconds", "all", "the same while it is hidden"),
     Clock("grace_seconds", "grace_seconds", "seconds", "rooms", "time between losing a session and publishing it"),
     Clock("idle_after_seconds", "idle_after_seconds", 'seconds or "off"', "all", "no human input for so long: idle"),
-    Clock("stale_after_seconds", "stale_after_seconds", "seconds", "all", "admin views mark a holder as stale"),
+    Clock("stale_after_seconds", "stale_after_seconds", "seconds", "kinds", "admin views mark a holder as stale"),
     Clock("typing.refresh_seconds", "typing_refresh_seconds", "seconds", "rooms", "how often typing is repeated"),
     Clock("typing.lease_seconds", "typing_lease_seconds", "seconds", "rooms", "typing ends unless it is repeated"),
     Clock(
         "occupancy.release_after_seconds",
         "occupancy_release_after_seconds",
         "seconds",
-        "all",
+        "kinds",
         "a holding without human input for so long ends",
     ),
-    Clock("occupancy.release_on_loss", "occupancy_release_on_loss", "yes or no", "all", "a lost holder loses it"),
-    Clock("occupancy.capacity", "occupancy_capacity", "users", "all", "how many hold one resource"),
-    Clock("occupancy.per_user", "occupancy_per_user", "holdings", "all", "how many of a kind one user holds"),
-    Clock("occupancy.take_over_roles", "occupancy_take_over_roles", "roles", "all", "who may take a holding over"),
+    Clock("occupancy.release_on_loss", "occupancy_release_on_loss", "yes or no", "kinds", "a lost holder loses it"),
+    Clock("occupancy.capacity", "occupancy_capacity", "users", "kinds", "how many hold one resource"),
+    Clock("occupancy.per_user", "occupancy_per_user", "holdings", "kinds", "how many of a kind one user holds"),
+    Clock("occupancy.hold_roles", "occupancy_hold_roles", "roles, * for all", "kinds", "who may hold at all"),
+    Clock("occupancy.take_over_roles", "occupancy_take_over_roles", "roles", "kinds", "who may take a holding over"),
+    Clock(
+        "occupancy.cooldown_seconds",
+        "occupancy_cooldown_seconds",
+        "seconds",
+        "kinds",
+        "who had to give a resource up may have it again after so long",
+    ),
     Clock("fanout.window_seconds", "fanout_window_seconds", "seconds", "rooms", "least time between two frames"),
     Clock("fanout.window_max_seconds", "fanout_window_max_seconds", "seconds", "rooms", "what a window grows to"),
     Clock("fanout.budget", "fanout_budget", "deliveries a second", "rooms", "what one room may cost"),
@@ -103,7 +113,7 @@ CLOCKS: Final[tuple[Clock, ...]] = (
     Clock("views", "views", "role → view", "rooms", "what each role sees, everywhere"),
     Clock("views_rooms", "views_rooms", "role → view", "rooms", "what each role sees in rooms"),
     Clock("views_users", "views_users", "role → view", "all", "what each role sees of users"),
-    Clock("views_occupancy", "views_occupancy", "role → view", "all", "what each role sees of holdings"),
+    Clock("views_occupancy", "views_occupancy", "role → view", "kinds", "what each role sees of holdings"),
     Clock("on_none", "on_none", "hide or forbid", "rooms", "how a room answers who may see nothing"),
     Clock("last_seen_precision", "last_seen_precision", "exact … recently", "all", "how exactly last seen is told"),
     Clock("allow_unsafe", "allow_unsafe", "yes or no", "all", "accept values that break a relation, with a warning"),
@@ -149,9 +159,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 
 
 class Layer(NamedTuple):
-    """Values for everybody of one tenant, role, room kind or platform, by their keys."""
+    """Values for everybody of one tenant, role, room kind, platform or kind of resource, by their keys."""
 
-    kind: Literal["default", "tenant", "role", "room", "platform"]
+    kind: Literal["default", "tenant", "role", "room", "resource", "platform"]
     name: str
     values: Mapping[str, Any]
     is_overlay: bool = False
@@ -160,10 +170,10 @@ class Layer(NamedTuple):
         return f"{'overlay ' if self.is_overlay else ''}{self.kind} {self.name}".strip()
 
 
-_ORDER: Final = ("default", "tenant", "role", "room", "platform")
+_ORDER: Final = ("default", "tenant", "role", "room", "platform", "resource")
 
 COMBINATIONS_MOST: Final = 2_000
-"""Policies that tenants, roles, room kinds and platforms may come to together, where every one is to be checked."""
+"""Policies that tenants, roles, kinds and platforms may come to together, where every one is to be checked."""
 
 
 class PolicyBook:
@@ -176,16 +186,21 @@ class PolicyBook:
     def __init__(self, layers: Mapping[str, Any] | None = None, overlay: Mapping[str, Any] | None = None) -> None:
         self.file, self.overlay = layers or {}, overlay or {}
         self.layers = (*_layers(self.file), *_overlay_layers(self.overlay))
-        self._resolved: dict[tuple[str | None, str | None, str | None, str | None], Policy] = {}
+        self._resolved: dict[tuple[str | None, ...], Policy] = {}
         self._named = {kind: frozenset(layer.name for layer in self.layers if layer.kind == kind) for kind in _ORDER}
-        node = self._values("node", None, None, None, None)
+        node = self._values("node", *(None for _ in _ORDER[1:]))
         self.node: NodeClocks = _convert(node, NodeClocks, "policy.default")
 
     def resolve(
-        self, tenant: str = "default", role: str | None = None, room: str | None = None, platform: str | None = None
+        self,
+        tenant: str = "default",
+        role: str | None = None,
+        room: str | None = None,
+        platform: str | None = None,
+        resource: str | None = None,
     ) -> Policy:
-        """The policy for this role of this tenant on this platform, in this room (by its kind)."""
-        kind = room.partition(":")[0] if room is not None else None
+        """The policy for this role of this tenant on this platform, in this room or for this resource (by its kind)."""
+        kind, thing = _kind(room), _kind(resource)
         # What no layer names is all the same, so that the cache is as small as the configuration.
         named = self._named
         key = (
@@ -193,6 +208,7 @@ class PolicyBook:
             role if role in named["role"] else None,
             kind if kind in named["room"] else None,
             platform if platform in named["platform"] else None,
+            thing if thing in named["resource"] else None,
         )
         known = self._resolved.get(key)
         if known is None:
@@ -203,12 +219,16 @@ class PolicyBook:
         return known
 
     def explain(
-        self, tenant: str = "default", role: str | None = None, room: str | None = None, platform: str | None = None
+        self,
+        tenant: str = "default",
+        role: str | None = None,
+        room: str | None = None,
+        platform: str | None = None,
+        resource: str | None = None,
     ) -> dict[str, str]:
         """For each key that a layer set: which layer won."""
-        kind = room.partition(":")[0] if room is not None else None
         winners: dict[str, str] = {}
-        for layer in self._matching(tenant, role, kind, platform):
+        for layer in self._matching(tenant, role, _kind(room), platform, _kind(resource)):
             winners.update({key: str(layer) for key in layer.values})
         return winners
 
@@ -227,21 +247,19 @@ class PolicyBook:
         if many > COMBINATIONS_MOST:
             raise ConfigError(
                 f"the layers combine to {many} policies and at most {COMBINATIONS_MOST} can be checked; "
-                f"name fewer tenants, roles, room kinds or platforms"
+                f"name fewer tenants, roles, kinds or platforms"
             )
         for key in product(*names.values()):
             named = [f"{kind} {name}" for kind, name in zip(_ORDER[1:], key, strict=True) if name is not None]
             yield " ".join(named) or "default", self.resolve(key[0] or "", *key[1:])
 
-    def _matching(self, tenant: str | None, role: str | None, kind: str | None, platform: str | None) -> list[Layer]:
-        named = {"default": "", "tenant": tenant, "role": role, "room": kind, "platform": platform}
+    def _matching(self, *names: str | None) -> list[Layer]:
+        named = dict(zip(_ORDER, ("", *names), strict=True))
         return [layer for layer in self.layers if named[layer.kind] == layer.name]
 
-    def _values(
-        self, part: str, tenant: str | None, role: str | None, kind: str | None, platform: str | None
-    ) -> dict[str, Any]:
+    def _values(self, part: str, *names: str | None) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for layer in self._matching(tenant, role, kind, platform):
+        for layer in self._matching(*names):
             for key, value in layer.values.items():
                 clock = _BY_KEY[key]
                 if (clock.scope == "node") == (part == "node"):
@@ -249,18 +267,25 @@ class PolicyBook:
         return values
 
 
+def _kind(name: str | None) -> str | None:
+    return name.partition(":")[0] if name is not None else None
+
+
 _SCOPES: Final[dict[str, tuple[Scope, ...]]] = {
-    "default": ("all", "rooms", "node"),
-    "tenant": ("all", "rooms"),
-    "role": ("all", "rooms"),
+    "default": ("all", "rooms", "kinds", "node"),
+    "tenant": ("all", "rooms", "kinds"),
+    "role": ("all", "rooms", "kinds"),
     "room": ("rooms",),
-    "platform": ("all", "rooms"),
+    "resource": ("kinds",),
+    "platform": ("all", "rooms", "kinds"),
 }
 """What each kind of layer may set. Of a preset it takes just that."""
 
 
 def _layers(given: Mapping[str, Any]) -> Iterator[Layer]:
-    sections = {"tenants": "tenant", "roles": "role", "rooms": "room", "platforms": "platform"}
+    sections = {
+        "tenants": "tenant", "roles": "role", "rooms": "room", "kinds": "resource", "platforms": "platform",
+    }  # fmt: skip
     found: list[Layer] = [Layer("default", "", _flat(given.get("default", {}), "policy.default", _SCOPES["default"]))]
     for section, layers in given.items():
         if section == "default":
@@ -295,8 +320,9 @@ def _check_scope(layer: Layer, where: str) -> None:
         scope = _BY_KEY[key].scope
         if scope == "node":
             raise ConfigError(f"{where}.{key}: this clock is the whole node's; set it in policy.default")
-        if layer.kind == "room" and scope != "rooms":
-            raise ConfigError(f"{where}.{key}: this is not a room kind's to set; set it by tenant, role or platform")
+        if scope not in _SCOPES[layer.kind]:
+            whose = "a room kind's" if layer.kind == "room" else "a kind of resource's"
+            raise ConfigError(f"{where}.{key}: this is not {whose} to set; set it by tenant, role or platform")
 
 
 def _table(values: Any, where: str) -> Mapping[str, Any]:

@@ -97,7 +97,9 @@ def _lease(which: str, lease: float, beat: float | None) -> Iterator[str]:
 
 
 _MEASURES: Final = frozenset({"seconds", 'seconds or "pause"', 'seconds or "off"', "deliveries a second"})
-"""The units of what is measured, not counted or named; none may be 0 but the grace."""
+"""The units of what is measured, not counted or named; none may be 0 but these two."""
+
+_MAY_BE_NOTHING: Final = frozenset({"grace_seconds", "occupancy.cooldown_seconds"})
 
 
 def _impossible(policy: Policy, node: NodeClocks) -> Iterator[str]:
@@ -107,9 +109,9 @@ def _impossible(policy: Policy, node: NodeClocks) -> Iterator[str]:
             continue
         if not isfinite(value):
             yield f"{clock.key} is {value:g} and must be a finite number"
-        elif clock.key == "grace_seconds" and value < 0:
+        elif clock.key in _MAY_BE_NOTHING and value < 0:
             yield f"{clock.key} is {value:g} and must not be negative"
-        elif clock.key != "grace_seconds" and not value > 0:
+        elif clock.key not in _MAY_BE_NOTHING and not value > 0:
             yield f"{clock.key} is {value:g} and must be greater than 0"
     if policy.fanout_window_max_seconds < policy.fanout_window_seconds:
         yield (

@@ -184,7 +184,10 @@ class Journal(ABC):
 
     @abstractmethod
     async def prune(self, before_at: Mapping[str, int]) -> int:
-        """Forget what ended before these moments, by class (`sessions`, `transitions`); how many rows."""
+        """Forget what ended before these moments, by class (`sessions`, `transitions`, `occupancies`).
+
+        Gives back how many rows.
+        """
 
     @abstractmethod
     def health(self) -> JournalHealth:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from hereabouts.engine.occupancy import (
+    LOSSES,
     Ask,
+    Cooling,
     Ended,
     Giving,
     Granted,
@@ -69,7 +72,7 @@ class Occupancies(ABC):
     """Who holds what. A method that cannot reach the disk raises `JournalUnavailable`; then nothing is granted."""
 
     @abstractmethod
-    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused | Cooling:
         """Decide and keep, in one step. A grant is on disk when this returns."""
 
     @abstractmethod
@@ -120,6 +123,17 @@ def gone(happenings: tuple[Happening, ...]) -> list[Holding]:
     return found
 
 
+def lost_at(rows: Iterable[OccupancyRow], ask: Ask) -> int | None:
+    """When the user last had to give the resource up, by these rows."""
+    return max((row.at for row in rows if row.resource == ask.resource and ask.user_id == _loser(row)), default=None)
+
+
+def _loser(row: OccupancyRow) -> str | None:
+    if row.event == "released":
+        return row.user_id if row.cause in LOSSES else None
+    return row.loser_id
+
+
 def new_epoch() -> str:
     """A name for a history that no other history has."""
     return uuid.uuid4().hex[:12]
@@ -131,12 +145,12 @@ class MemoryOccupancies(Occupancies):
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
-    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused | Cooling:
         """See `Occupancies.occupy`."""
         kind = self._kind(ask.tenant, ask.resource)
         held = [holding for holding in kind.holdings if holding.resource == ask.resource]
         own = [holding for holding in kind.holdings if holding.user_id == ask.user_id]
-        decision = occupy(held, own, ask, terms, kind.fencing + 1, at)
+        decision = occupy(held, own, ask, terms, kind.fencing + 1, at, lost_at(kind.rows, ask))
         if isinstance(decision, Granted):
             standing = decision.holding
             kind.keep(decision.happenings, at)

@@ -58,7 +58,7 @@ class SqliteJournal(Journal):
         self.audit = SqliteAudit(self)
         self.cooldowns = SqliteCooldowns(self)
         self.policies = SqlitePolicies(self)
-        self.occupancies = SqliteOccupancies(self)
+        self.occupancies: SqliteOccupancies = SqliteOccupancies(self)
         self._is_open = False
 
     # Life

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from hereabouts.engine.occupancy import (
     Ask,
+    Cooling,
     Ended,
     Giving,
     Granted,
@@ -29,6 +30,7 @@ from hereabouts.journal.occupancies import (
     Position,
     Standing,
     gone,
+    lost_at,
     new_epoch,
     rows_of,
 )
@@ -57,7 +59,7 @@ class SqliteOccupancies(Occupancies):
     def __init__(self, journal: Threads) -> None:
         self._journal = journal
 
-    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+    async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused | Cooling:
         """See `Occupancies.occupy`."""
         return await self._journal.write(partial(_occupy, ask=ask, terms=terms, at=at))
 
@@ -78,14 +80,14 @@ class SqliteOccupancies(Occupancies):
         return await self._journal.read(_alive_at)
 
 
-def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> Granted | Refused:
+def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> Granted | Refused | Cooling:
     kind = kind_of(ask.resource)
     with transaction(connection):
         epoch, seq, fencing = _counters(connection, ask.tenant, kind)
         held = _holdings(connection, "tenant = ? AND resource = ?", (ask.tenant, ask.resource))
         own = _holdings(connection, "tenant = ? AND user_id = ? AND kind = ?", (ask.tenant, ask.user_id, kind))
-        decision = occupy(held, own, ask, terms, fencing + 1, at)
-        if isinstance(decision, Refused):
+        decision = occupy(held, own, ask, terms, fencing + 1, at, _lost_at(connection, ask, terms, at))
+        if not isinstance(decision, Granted):
             return decision
         _keep(connection, decision.happenings, seq, at)
         _put(connection, decision.holding)
@@ -119,9 +121,19 @@ def _counters(connection: sqlite3.Connection, tenant: str, kind: str) -> tuple[s
     return found or (new_epoch(), 0, 0)
 
 
+def _lost_at(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> int | None:
+    if not terms.cooldown_seconds:
+        return None
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM occupancy_events WHERE tenant = ? AND kind = ? AND at > ?",
+        (ask.tenant, kind_of(ask.resource), at - int(terms.cooldown_seconds * 1000)),
+    )
+    return lost_at((OccupancyRow(*row) for row in rows), ask)
+
+
 def _holdings(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Holding]:
     rows = connection.execute(f"SELECT {_HOLDING} FROM occupancies WHERE {where} ORDER BY fencing", values)
-    return [Holding(*row[:-1], ends_with_sessions=bool(row[-1])) for row in rows]
+    return [replace(Holding(*row), ends_with_sessions=bool(row[-1])) for row in rows]
 
 
 def _keep(connection: sqlite3.Connection, happenings: tuple[Happening, ...], seq: int, at: int) -> None:

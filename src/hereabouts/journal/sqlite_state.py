@@ -19,6 +19,10 @@ PRUNE: Final = {
         (SELECT tenant, session_id FROM sessions WHERE closed_at < ? LIMIT ?)
     """,
     "transitions": "DELETE FROM transitions WHERE id IN (SELECT id FROM transitions WHERE at < ? LIMIT ?)",
+    "occupancies": """
+        DELETE FROM occupancy_events WHERE (tenant, kind, seq) IN
+        (SELECT tenant, kind, seq FROM occupancy_events WHERE at < ? LIMIT ?)
+    """,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from hereabouts.errors import HereaboutsError
@@ -18,11 +18,11 @@ DAY_MS: Final = 86_400_000
 
 
 class Census:
-    """Tells the journal every 15 s that this node lives, and once an hour to forget what is old enough."""
+    """Tells the journal every 15 s that this node lives, and once an hour to forget what is older than these days, by class."""
 
-    def __init__(self, context: Context, keep_sessions_days: float = 0, keep_transitions_days: float = 0) -> None:
+    def __init__(self, context: Context, keep_days: Mapping[str, float] | None = None) -> None:
         self._context = context
-        self._keep_days = {"sessions": keep_sessions_days, "transitions": keep_transitions_days}
+        self._keep_days = keep_days or {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

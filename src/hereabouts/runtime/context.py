@@ -81,6 +81,8 @@ class Context:
         self.telemetry.deliveries += frames
         self.telemetry.delivered_bytes += payload_bytes
 
-    def policy(self, tenant: str, role: str | None = None, room: str | None = None) -> Policy:
-        """The policy in force for a role, in a room."""
-        return self.policies.resolve(tenant=tenant, role=role, room=room)
+    def policy(
+        self, tenant: str, role: str | None = None, room: str | None = None, resource: str | None = None
+    ) -> Policy:
+        """The policy in force for a role, in a room or for a resource or kind."""
+        return self.policies.resolve(tenant=tenant, role=role, room=room, resource=resource)
