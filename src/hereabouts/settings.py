@@ -326,7 +326,12 @@ def tables() -> str:
     lines = ["| key | default | meaning |", "|---|---|---|"]
     lines += [f"| `{key}` | {_shown(default)} | {meaning} |" for key, default, meaning in keys()]
     lines += ["", "| clock or rule | unit | default | may be set for | meaning |", "|---|---|---|---|---|"]
-    scopes = {"all": "default, tenant, role, platform", "node": "default", "rooms": "the same and room kinds"}
+    scopes = {
+        "all": "default, tenant, role, platform",
+        "rooms": "the same and room kinds",
+        "kinds": "the same and kinds of resources",
+        "node": "default",
+    }
     for clock in CLOCKS:
         source = NodeClocks if clock.scope == "node" else Policy
         default = _shown(getattr(source(), clock.field))

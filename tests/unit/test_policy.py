@@ -178,3 +178,16 @@ def test_every_combination_is_named_and_there_may_not_be_too_many() -> None:
     many: dict[str, Any] = {section: {f"n{n}": {} for n in range(15)} for section in ("tenants", "roles", "platforms")}
     with pytest.raises(ConfigError, match="combine to 4096 policies and at most 2000"):
         list(PolicyBook(many).every_combination())
+
+
+def test_a_kind_of_resource_has_rules_of_its_own() -> None:
+    book = PolicyBook({"default": {"occupancy": {"capacity": 2}}, "kinds": {"desk": {"occupancy": {"capacity": 5}}}})
+    assert book.resolve(resource="desk:1").occupancy_capacity == 5
+    assert book.resolve(resource="account:1").occupancy_capacity == 2
+    assert book.resolve(room="desk:1").occupancy_capacity == 2
+    assert book.explain(resource="desk:1")["occupancy.capacity"] == "resource desk"
+
+
+def test_a_kind_of_resource_sets_nothing_else() -> None:
+    with pytest.raises(ConfigError, match="not a kind of resource's to set"):
+        PolicyBook({"kinds": {"desk": {"grace_seconds": 1}}})

@@ -18,7 +18,7 @@ DAY_MS: Final = 86_400_000
 
 
 class Census:
-    """Tells the journal every 15 s that this node lives, and once an hour to forget what is older than these days, by class."""
+    """Tells the journal every 15 s that this node lives, and once an hour to forget what is older than `keep_days`."""
 
     def __init__(self, context: Context, keep_days: Mapping[str, float] | None = None) -> None:
         self._context = context
