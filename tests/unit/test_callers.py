@@ -16,7 +16,7 @@ from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.rates import COUNTED, Rates
 
-KEYS = {name: new_key(name, [name], [], token_bytes) for name in ("read", "tokens", "write")}
+KEYS = {name: new_key(name, [name], [], token_bytes) for name in ("read", "tokens", "write", "admin")}
 RING = KeyRing(
     KeyEntry(name=name, hash=key.line.split('hash = "')[1][:64], scopes=(name,), tenants=("default", "acme"))
     for name, key in KEYS.items()
@@ -35,7 +35,7 @@ def a_rate() -> Rates:
     return Rates(Clock(lambda: 0.0, lambda: 0.0), "frames_per_second", 10, 20)
 
 
-CALLERS = Callers(DevVerifier(lambda: 0.0), cast(Entrance, Doorman()), RING, a_rate())
+CALLERS = Callers(DevVerifier(lambda: 0.0), cast(Entrance, Doorman()), RING, a_rate(), ["owner"])
 
 
 def bearer(credential: str, **more: str) -> dict[str, str]:
@@ -124,3 +124,13 @@ def test_how_many_are_counted_is_bounded() -> None:
     for n in range(COUNTED + 10):
         rates.take(n)
     assert len(rates) == COUNTED
+
+
+async def test_an_admin_call_takes_an_admin_role_or_scope() -> None:
+    for access in ("admin", "admin:read"):
+        assert (await CALLERS.admit(access, bearer("dev:ada:owner"))).identity.role == "owner"
+        assert (await CALLERS.admit(access, bearer(KEYS["admin"].key, **{"x-tenant": "acme"}))).key is not None
+        assert await refused(access, bearer("dev:ada:friend")) == "forbidden"
+        assert await refused(access, bearer("dev:ada")) == "forbidden"
+        assert await refused(access, bearer("dev:mallory:owner")) == "unauthenticated"
+        assert await refused(access, bearer(KEYS["read"].key, **{"x-tenant": "acme"})) == "forbidden"

@@ -46,7 +46,7 @@ def build_app(
     """All calls of the public listener. In dev the demo page is there too, and the metrics are anybody's."""
     context, per_second = node.context, node.context.limits.frames_per_second
     rates = Rates(context.clock, "frames_per_second", per_second, 2 * per_second)
-    callers = Callers(node.verifier, node.entrance, keys, rates)
+    callers = Callers(node.verifier, node.entrance, keys, rates, admin_roles)
     calls = all_calls(node, door, callers, minter, admin_roles)
     routes = Routes(
         callers,

@@ -29,6 +29,8 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
     "user": [{"userToken": []}],
     "reader": [{"userToken": []}, {"apiKey": ["read"]}, {"apiKeyHeader": ["read"]}],
     "minter": [{"apiKey": ["tokens"]}, {"apiKeyHeader": ["tokens"]}],
+    "admin": [{"userToken": []}, {"apiKey": ["admin"]}, {"apiKeyHeader": ["admin"]}],
+    "admin:read": [{"userToken": []}, {"apiKey": ["admin:read"]}, {"apiKeyHeader": ["admin:read"]}],
 }
 
 _SCHEMES: Final = {

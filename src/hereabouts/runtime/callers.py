@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Literal, NamedTuple
 
 from hereabouts.auth.api_keys import ApiKey, KeyRing, is_api_key
@@ -12,8 +12,17 @@ from hereabouts.errors import Refusal
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.rates import Rates
 
-Access = Literal["anybody", "user", "reader", "minter"]
-"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `tokens`."""
+Access = Literal["anybody", "user", "reader", "minter", "admin", "admin:read"]
+"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `tokens`; a user of an admin role, or
+a key with `admin`; the same for what changes nothing, or a key with `admin:read`."""
+
+SCOPES: Final[Mapping[Access, str]] = {
+    "reader": "read",
+    "minter": "tokens",
+    "admin": "admin",
+    "admin:read": "admin:read",
+}
+"""The scope that an API key needs for a call; where none stands, no key is taken."""
 
 
 class Caller(NamedTuple):
@@ -32,8 +41,16 @@ class Callers:
     Raises `Refusal` with `unauthenticated`, `token_expired`, `forbidden` or `rate_limited`.
     """
 
-    def __init__(self, verifier: Verifier, entrance: Entrance, keys: KeyRing, rates: Rates) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        entrance: Entrance,
+        keys: KeyRing,
+        rates: Rates,
+        admin_roles: Collection[str] = (),
+    ) -> None:
         self._rates = rates
+        self._admin_roles = frozenset(admin_roles)
         self._verifier = verifier
         self._entrance = entrance
         self._keys = keys
@@ -49,8 +66,10 @@ class Callers:
             raise Refusal("unauthenticated", "this call takes an API key, not a user token")
         identity = await self._verifier.verify(credential)
         self._rates.take((identity.tenant, identity.user_id))
-        if access == "reader":
+        if access != "user":
             await self._entrance.check_revoked(identity)
+        if access in ("admin", "admin:read") and identity.role not in self._admin_roles:
+            raise Refusal("forbidden", "this call takes an API key with the scope admin, or the token of an admin")
         return Caller(identity)
 
     def key(self, headers: Mapping[str, str], scope: str) -> ApiKey:
@@ -63,7 +82,7 @@ class Callers:
         key = self._keys.find(credential, tenant)
         if access == "user":
             raise Refusal("unauthenticated", "this call takes a user token, not an API key")
-        key.require("read" if access == "reader" else "tokens")
+        key.require(SCOPES[access])
         return Caller(Identity(key.tenant, "", grants=EVERYTHING, is_server=True), key)
 
 
