@@ -57,6 +57,7 @@ class Serving:
             allowed_origins=origins(settings),
             trusted_proxies=settings.server.trusted_proxies,
             loopback_hosts_only=is_dev,
+            region_header=settings.server.region_header,
         )
         self.app = build_app(
             node,

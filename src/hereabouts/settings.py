@@ -53,6 +53,9 @@ class ServerSettings(_Section):
     trusted_proxies: tuple[str, ...] = Field(
         default=(), description="addresses or networks whose `X-Forwarded-For` is believed"
     )
+    region_header: str | None = Field(
+        default=None, description="the header in which a proxy tells the client's region; a token's `region` wins"
+    )
     drain_seconds: Seconds = Field(
         default=10, description="over how many seconds a stopping server asks its clients to move"
     )

@@ -48,6 +48,7 @@ class _Claims(Struct, frozen=True):
     role: str | None = None
     tenant: str | None = None
     jti: str | None = None
+    region: str | None = None
     info: Raw = Raw(b"null")
     rooms: dict[str, tuple[Right, ...]] | UnsetType = UNSET
     watch: tuple[str, ...] | UnsetType = UNSET
@@ -74,6 +75,7 @@ def read_identity(payload: bytes, rules: Rules, now: float) -> Identity:
         expires_at=int(claims.exp * 1000),
         issued_at=None if claims.iat is None else int(claims.iat * 1000),
         token_id=None if claims.jti is None else _id("jti", claims.jti, rules),
+        region=None if claims.region is None else _id("region", claims.region, rules),
     )
 
 

@@ -41,6 +41,7 @@ class TokenRequest(Struct, frozen=True, kw_only=True):
     tenant: str | None = None
     expires_in_seconds: int = EXPIRES_IN_SECONDS
     jti: str | None = None
+    region: str | None = None
 
 
 class Minted(NamedTuple):
@@ -103,6 +104,7 @@ class Minter:
             "rooms": request.rooms,
             "watch": request.watch,
             "jti": request.jti,
+            "region": request.region,
         }
         return {claim: value for claim, value in claims.items() if value is not None}
 

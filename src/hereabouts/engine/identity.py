@@ -7,7 +7,7 @@ from functools import lru_cache
 from re import Pattern, compile
 from typing import Literal
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 Right = Literal["join", "watch"]
 
@@ -33,6 +33,7 @@ class Grants(Struct, frozen=True):
 class Identity(Struct, frozen=True):
     """What a verified credential says. `expires_at` and `issued_at` are milliseconds since the epoch.
 
+    `region` is where the user is, as coarsely as the token, or a proxy in front of this server, says it.
     `is_server` is an API key that may read: nobody's own eyes, and nothing of its tenant is hidden from it.
     """
 
@@ -46,6 +47,11 @@ class Identity(Struct, frozen=True):
     issued_at: int | None = None
     token_id: str | None = None
     is_server: bool = False
+    region: str | None = None
+
+    def placed(self, region: str | None) -> Identity:
+        """The same, in this region if the credential says none."""
+        return self if region is None or self.region is not None else structs.replace(self, region=region)
 
 
 def matches(pattern: str, text: str) -> bool:

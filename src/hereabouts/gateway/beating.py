@@ -94,12 +94,12 @@ class Beacons:
 
     def __init__(self, beats: HttpBeats, door: Door) -> None:
         self._beats = beats
-        self._door = door
+        self.door = door
         self._rates = Rates(door.context.clock, "leaves_per_second", LEAVES_PER_SECOND, LEAVES_AT_ONCE)
 
     def leave(self, request: Request, token: str, after_seconds: float | None) -> None:
         """End the session that the token is for. Raises `Refusal` with `rate_limited`."""
-        self._rates.take(address_of(request, self._door))
+        self._rates.take(address_of(request, self.door))
         self._beats.leave(token, after_seconds)
 
 
@@ -109,7 +109,8 @@ def beating_calls(
     """`/v1/heartbeat`, `/v1/leave` and `/v1/tokens`."""
 
     async def heartbeat(asked: Asked[Nothing, HttpBeat]) -> HttpBeatAnswer:
-        return await beats.beat(asked.caller.identity, asked.body)
+        region = beacons.door.region(asked.request.headers)
+        return await beats.beat(asked.caller.identity.placed(region), asked.body)
 
     async def leave(asked: Asked[Nothing, LeaveBody]) -> None:
         beacons.leave(asked.request, asked.body.leave_token, asked.body.after_seconds)

@@ -14,6 +14,9 @@ from hereabouts.runtime.link import Link
 
 WS_PATH = "/v1/ws"
 
+REGION_CHARACTERS = 64
+"""The longest name of a region that is taken from a header."""
+
 
 class Turned(NamedTuple):
     """A request that is not let in: the HTTP status, the code, the text, and when to try again."""
@@ -35,12 +38,14 @@ class Door:
         allowed_origins: frozenset[str],
         trusted_proxies: tuple[str, ...] = (),
         loopback_hosts_only: bool = False,
+        region_header: str | None = None,
     ) -> None:
         self.context = context
         self.driver = driver
         self._allowed_origins = allowed_origins
         self._trusted = tuple(ip_network(proxy, strict=False) for proxy in trusted_proxies)
         self._loopback_hosts_only = loopback_hosts_only
+        self._region_header = None if region_header is None else region_header.lower()
 
     def judge(self, headers: Mapping[str, str], address: str) -> Turned | None:
         """Why an upgrade request is turned away, or `None`. Header names are in lower case."""
@@ -79,7 +84,14 @@ class Door:
     def enter(self, connection: Connection, headers: Mapping[str, str], address: str) -> Link:
         """A connection that was let in. The token of its upgrade request, if any, serves for the hello."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        return self.driver.connected(connection, address, token.strip() if scheme.lower() == "bearer" else None)
+        link = self.driver.connected(connection, address, token.strip() if scheme.lower() == "bearer" else None)
+        link.region = self.region(headers)
+        return link
+
+    def region(self, headers: Mapping[str, str]) -> str | None:
+        """The region that a proxy put into the header which the settings name; what is no name of one is left out."""
+        region = headers.get(self._region_header, "").strip() if self._region_header is not None else ""
+        return region if region.isprintable() and 0 < len(region) <= REGION_CHARACTERS else None
 
 
 def is_loopback_host(host: str) -> bool:

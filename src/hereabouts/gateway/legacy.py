@@ -110,7 +110,8 @@ class OldNames:
         ]
 
     async def _heartbeat(self, asked: Asked[Nothing, HttpBeat]) -> Response:
-        identity, body = asked.caller.identity, asked.body
+        identity = asked.caller.identity.placed(self._beacons.door.region(asked.request.headers))
+        body = asked.body
         user = (identity.tenant, identity.user_id)
         if body.resume is None:
             body = structs.replace(body, resume=self._resumes.get(user))

@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from hereabouts.engine.status import newest
 from hereabouts.journal.audit import Audit
 from hereabouts.journal.cooldowns import Cooldowns
+from hereabouts.journal.history import History
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.journal.policies import PolicyVersions
 from hereabouts.protocol.codes import Declared as DeclaredStatus
@@ -27,6 +28,7 @@ class SessionOpened(Struct, frozen=True):
     node: str
     platform: str | None
     opened_at: int
+    region: str | None = None
 
 
 class SessionClosed(Struct, frozen=True):
@@ -122,6 +124,7 @@ class Journal(ABC):
     policies: PolicyVersions | None = None
     occupancies: Occupancies | None = None
     """Who holds what, where that is kept."""
+    history: History | None = None
 
     @abstractmethod
     async def open(self) -> None:
@@ -179,7 +182,8 @@ class Journal(ABC):
         """End the node's sessions that a crash left open, but for those that were `kept` by a hand-over; how many.
 
         They end when the node was last alive, approximately, with cause `node_lost`; who has no other session goes
-        offline then. `at` is now: nothing ended later. Source: `spec/semantics.md`, rule 15.
+        offline then. `at` is now: nothing ended later, and it is when the ends were noticed. Source:
+        `spec/semantics.md`, rule 15.
         """
 
     @abstractmethod

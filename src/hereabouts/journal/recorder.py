@@ -68,7 +68,8 @@ def _session_rows(session: Session, change: Change, commit: Commit, at: int) -> 
     tenant, user_id = session.tenant, session.user_id
     if isinstance(change, Put) and isinstance(change.record, Presence) and commit.before is None:
         node = change.record.owner.node
-        return [SessionOpened(tenant, session.session_id, user_id, node, session.platform, session.opened_at)]
+        platform, region = session.platform, session.identity.region
+        return [SessionOpened(tenant, session.session_id, user_id, node, platform, session.opened_at, region)]
     if isinstance(change, Remove) and isinstance(commit.before, Presence):
         return [
             SessionClosed(tenant, change.session_id, at, change.cause, change.seen_at or commit.before.last_seen_at)

@@ -19,6 +19,7 @@ from hereabouts.journal.revocations import Revocation, Revocations
 from hereabouts.journal.sqlite_audit import SqliteAudit
 from hereabouts.journal.sqlite_cooldowns import SqliteCooldowns
 from hereabouts.journal.sqlite_file import migrate, open_file, open_reader
+from hereabouts.journal.sqlite_history import SqliteHistory
 from hereabouts.journal.sqlite_occupancies import SqliteOccupancies
 from hereabouts.journal.sqlite_policies import SqlitePolicies
 from hereabouts.journal.sqlite_recovery import recover
@@ -59,6 +60,7 @@ class SqliteJournal(Journal):
         self.cooldowns = SqliteCooldowns(self)
         self.policies = SqlitePolicies(self)
         self.occupancies: SqliteOccupancies = SqliteOccupancies(self)
+        self.history = self._history = SqliteHistory(path)
         self._is_open = False
 
     # Life
@@ -71,6 +73,7 @@ class SqliteJournal(Journal):
         try:
             self._write_to, standing = await loop.run_in_executor(self._writer, self._open_file)
             self._read_from = await loop.run_in_executor(self._reader, open_reader, self._path)
+            await self._history.open()
         except BaseException:
             self._writer.shutdown(wait=False)
             self._reader.shutdown(wait=False)
@@ -98,6 +101,7 @@ class SqliteJournal(Journal):
         finally:
             await self._batches.stop()
             self._is_open = False
+            await self._history.close()
             loop = asyncio.get_running_loop()
             for executor, connection in ((self._reader, self._read_from), (self._writer, self._write_to)):
                 await loop.run_in_executor(executor, connection.close)

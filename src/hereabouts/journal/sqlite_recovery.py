@@ -17,7 +17,7 @@ User = tuple[str, str]
 CAUSE: Final = "node_lost"
 
 CLOSE: Final = """
-    UPDATE sessions SET closed_at = ?, cause = ?, last_seen_at = ?, is_approximate = 1
+    UPDATE sessions SET closed_at = ?, cause = ?, last_seen_at = ?, is_approximate = 1, detected_at = ?
     WHERE tenant = ? AND session_id = ?
 """
 
@@ -67,7 +67,7 @@ def recover(connection: sqlite3.Connection, node: str, at: int, kept: Collection
             return 0
         row = connection.execute("SELECT alive_at FROM nodes WHERE node = ?", (node,)).fetchone()
         alive_at = min(row[0], at) if row is not None else 0
-        gone_at = _close(connection, lost, alive_at)
+        gone_at = _close(connection, lost, alive_at, at)
         present = {(session.tenant, session.user_id) for session in set(still).difference(lost)}
         for user, user_at in gone_at.items():
             _note_seen(connection, user, user_at)
@@ -76,13 +76,13 @@ def recover(connection: sqlite3.Connection, node: str, at: int, kept: Collection
     return len(lost)
 
 
-def _close(connection: sqlite3.Connection, lost: list[Open], alive_at: int) -> dict[User, int]:
+def _close(connection: sqlite3.Connection, lost: list[Open], alive_at: int, at: int) -> dict[User, int]:
     """Close the sessions; when each user's last one ended."""
     gone_at: dict[User, int] = {}
     for session in lost:
         # One that began after the last sign of life ended, for all that is known, as it began.
         end_at = max(session.opened_at, alive_at)
-        connection.execute(CLOSE, (end_at, CAUSE, end_at, session.tenant, session.session_id))
+        connection.execute(CLOSE, (end_at, CAUSE, end_at, max(end_at, at), session.tenant, session.session_id))
         user = (session.tenant, session.user_id)
         gone_at[user] = max(end_at, gone_at.get(user, end_at))
     return gone_at

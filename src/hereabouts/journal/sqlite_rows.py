@@ -20,9 +20,10 @@ IDS_MOST: Final = 500
 WRITE: Final[dict[type[Row], str]] = {
     # A session that is published again after it was given up lives on.
     SessionOpened: """
-        INSERT INTO sessions (tenant, session_id, user_id, node, platform, opened_at)
-        VALUES (:tenant, :session_id, :user_id, :node, :platform, :opened_at)
-        ON CONFLICT DO UPDATE SET node = excluded.node, closed_at = NULL, cause = NULL, is_approximate = 0
+        INSERT INTO sessions (tenant, session_id, user_id, node, platform, opened_at, region)
+        VALUES (:tenant, :session_id, :user_id, :node, :platform, :opened_at, :region)
+        ON CONFLICT DO UPDATE SET
+            node = excluded.node, closed_at = NULL, cause = NULL, is_approximate = 0, detected_at = NULL
     """,
     SessionClosed: """
         UPDATE sessions

@@ -272,7 +272,7 @@ class Driver:
 
     async def _hello(self, link: Link, message: Hello, chain: Chain) -> None:
         try:
-            identity = await self._verifier.verify(self._token(link, message))
+            identity = (await self._verifier.verify(self._token(link, message))).placed(link.region)
             await self._entrance.check_revoked(identity)
             if link.is_closed:
                 return

@@ -50,6 +50,7 @@ class Link:
         "owned",
         "paused_tick",
         "phase",
+        "region",
         "token",
         "viewer",
     )
@@ -58,6 +59,7 @@ class Link:
         self.connection = connection
         self.address = address
         self.token = token
+        self.region: str | None = None
         self.phase: Literal["new", "greeting", "open", "closed"] = "new"
         self.owned: OwnedSession | None = None
         self.viewer: Viewer | None = None
