@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from hereabouts.auth.api_keys import KeyEntry, KeyRing
-from hereabouts.auth.config import AuthConfig, check_config, is_loopback
+from hereabouts.auth.config import AuthConfig, check_config, check_url, is_loopback
 from hereabouts.auth.tokens import EVERYTHING
 from hereabouts.engine.identity import Grants
 from hereabouts.engine.relations import check
@@ -122,6 +122,9 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
     if is_dev and not is_loopback(host):
         yield f"dev takes tokens from anybody and listens on a loopback address only, not on {host!r}; use `serve`"
     checks: list[Callable[[], object]] = [lambda: origins(settings), lambda: key_ring(settings)]
+    resolver_url = settings.auth.resolver_url
+    if resolver_url is not None:
+        checks.append(lambda: check_url(resolver_url, "auth.resolver_url"))
     if not is_dev or has_keys(settings):
         checks.append(lambda: check_config(auth_config(settings)))
     for attempt in checks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from hereabouts.auth.resolver import Resolver
 from hereabouts.auth.tokens import Verifier
 from hereabouts.backends.base import Backend
 from hereabouts.engine.deadlines import Timed
@@ -23,8 +24,10 @@ from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.link import Link, OwnedSession
 from hereabouts.runtime.looking import Looking
+from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
 from hereabouts.runtime.throttle import Throttle
 from hereabouts.runtime.timers import Timers
@@ -46,6 +49,7 @@ class Node:
         verifier: Verifier,
         owner: Owner,
         clock: Clock | None = None,
+        resolver: Resolver | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.clock = clock or Clock()
@@ -69,7 +73,9 @@ class Node:
         self.people = People(context, self.cards, self._turned)
         self.relay = Relay(context, self.people)
         self.writer = Writer(context, self._part, self._over)
-        self.looking = Looking(context, self.relay, self.cards)
+        self.relations = Relations(context, resolver)
+        self.onlookers = Onlookers(context, self.relay, self.cards, self.relations)
+        self.looking = Looking(context, self.relay, self.cards, self.onlookers)
         self.entrance = Entrance(context, self.registry, self.relay, self.writer)
         self.commands = Commands(context, self.relay, self.people, self.writer, self.looking)
         self.beats = HttpBeats(context, self.registry, self.entrance, self.writer)
@@ -98,6 +104,8 @@ class Node:
         self.is_open = False
         self.timers.stop()
         await self.verifier.close()
+        if self.relations.resolver is not None:
+            await self.relations.resolver.close()
         await self.context.backend.close()
         await self.context.journal.close()
 
@@ -110,6 +118,7 @@ class Node:
             "journal_lost_rows_total": journal.lost_rows,
             "journal_queued_rows": journal.queued_rows,
             "journal_failing": float(not journal.is_writable),
+            "resolver_answers_total": self.relations.resolver.results if self.relations.resolver is not None else {},
             "connections": len(self.driver.links),
             "sessions": len(self.registry),
             "rooms": len(self.relay.rooms),

@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from hereabouts.auth.minting import minter
+from hereabouts.auth.resolver import Resolver
 from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
 from hereabouts.backends.memory import MemoryBackend
 from hereabouts.checks import auth_config, has_keys, key_ring, origins, refuse_faulty
@@ -47,6 +48,7 @@ class Serving:
             verifier=_verifier(settings, clock, is_dev),
             owner=Owner(settings.node_name, clock.now().at),
             clock=clock,
+            resolver=_resolver(settings, clock),
         )
         node = self.node
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
@@ -107,6 +109,19 @@ def _verifier(settings: Settings, clock: Clock, is_dev: bool) -> Verifier:
     if not is_dev:
         return jwt_verifier(config, clock.wall)
     return DevVerifier(clock.wall, jwt_verifier(config, clock.wall) if has_keys(settings) else None)
+
+
+def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
+    auth = settings.auth
+    if auth.resolver_url is None:
+        return None
+    return Resolver(
+        auth.resolver_url,
+        timeout_seconds=auth.resolver_timeout_seconds,
+        cache_seconds=auth.resolver_cache_seconds,
+        secret=auth.resolver_secret,
+        tick=clock.tick,
+    )
 
 
 def run(settings: Settings, *, is_dev: bool = False) -> None:

@@ -106,6 +106,16 @@ class AuthSettings(_Section):
     default_watch: tuple[str, ...] = Field(
         default=(), description="users that a token without the claim `watch` may watch"
     )
+    resolver_url: str | None = Field(
+        default=None, description="an HTTPS address of yours that says whom a user may watch; see docs/privacy.md"
+    )
+    resolver_secret: str | None = Field(default=None, description="sent to it as a bearer token")
+    resolver_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = Field(
+        default=2, description="an answer that takes longer is none, and grants nothing"
+    )
+    resolver_cache_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=30, description="an answer is good for so long; then it is asked for again"
+    )
     api_keys: tuple[ApiKeySettings, ...] = Field(default=(), description="the API keys of servers")
 
 

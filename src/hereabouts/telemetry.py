@@ -47,6 +47,12 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure("faults_total", "counter", None, "Errors of the server itself; each is in the log."),
     Measure("journal_rows_total", "counter", "kind", "Rows given to the journal, by kind. Beats are not among them."),
     Measure("journal_lost_rows_total", "counter", None, "Rows that the journal could not keep; 0 unless it is broken."),
+    Measure(
+        "resolver_answers_total",
+        "counter",
+        "result",
+        "Questions to the resolver of relations, by what came: answered, late, down, lying.",
+    ),
     Measure("connections", "gauge", None, "Open connections."),
     Measure("sessions", "gauge", None, "Live sessions of this node, lost ones in their grace included."),
     Measure("rooms", "gauge", None, "Rooms that somebody here is in or looks at."),

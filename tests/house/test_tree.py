@@ -44,6 +44,7 @@ ELSEWHERE: Final = {
     "journal/sqlite_history.py": "tests/contract/test_history_contract.py, test_history_limits.py",
     "journal/sqlite_past.py": "tests/contract/test_history_contract.py, tests/model/test_past_model.py",
     "journal/sqlite_recovery.py": "tests/contract/test_journal_contract.py, test_sqlite_crash.py",
+    "journal/sqlite_relations.py": "tests/contract/test_relations_contract.py",
     "journal/sqlite_rows.py": "tests/contract/test_journal_contract.py",
     "journal/sqlite_state.py": "tests/contract/test_journal_contract.py",
     "protocol/codes.py": "values only; tests/house/test_docs.py compares them with the specification",

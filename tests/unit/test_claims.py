@@ -65,7 +65,7 @@ def test_each_grant_claim_takes_the_place_of_its_own_default_alone() -> None:
     rules = Rules(default_grants=Grants(rooms={"lobby": ("join",)}, watch=("bob",)))
     assert read(GOOD, rules).grants == rules.default_grants
     assert read(GOOD | {"rooms": {}}, rules).grants == Grants(rooms={}, watch=("bob",))
-    assert read(GOOD | {"watch": []}, rules).grants == Grants(rooms={"lobby": ("join",)}, watch=())
+    assert read(GOOD | {"watch": []}, rules).grants == Grants({"lobby": ("join",)}, (), is_watch_claimed=True)
 
 
 @pytest.mark.parametrize(

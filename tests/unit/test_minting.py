@@ -52,7 +52,7 @@ async def test_what_is_asked_for_comes_back() -> None:
     )
     identity = await jwt_verifier(CONFIG, wall).verify(token)
     assert (identity.tenant, identity.user_id, identity.name, identity.role) == ("acme", "ada", "Ada", "agent")
-    assert identity.grants == Grants(rooms={"doc:*": ("join", "watch")}, watch=("bob",))
+    assert identity.grants == Grants({"doc:*": ("join", "watch")}, ("bob",), is_watch_claimed=True)
     assert identity.expires_at == expires_at == (NOW + 90) * 1000
     assert (identity.issued_at, identity.token_id) == (NOW * 1000, "t1")
     assert identity.info is not None

@@ -157,6 +157,7 @@ def _grants(claims: _Claims, rules: Rules) -> Grants:
     grants = Grants(
         rooms=usual.rooms if claims.rooms is UNSET else claims.rooms,
         watch=usual.watch if claims.watch is UNSET else claims.watch,
+        is_watch_claimed=claims.watch is not UNSET,
     )
     _checked("rooms or watch", lambda: check_grants(grants, rules.id_bytes))
     return grants

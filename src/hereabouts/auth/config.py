@@ -77,17 +77,17 @@ def check_secret(key: str, secret: str) -> None:
         raise ConfigError(f"{key} is {size} bytes; HS256 needs at least {SECRET_BYTES} random ones")
 
 
-def check_url(url: str) -> None:
-    """Raise `ConfigError` unless `url` is HTTPS, or HTTP on this very machine."""
+def check_url(url: str, key: str = "auth.jwks_url") -> None:
+    """Raise `ConfigError`, naming the setting `key`, unless `url` is HTTPS, or HTTP on this very machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError as error:
-        raise ConfigError(f"auth.jwks_url is {url!r}, which is no URL: {error}") from None
+        raise ConfigError(f"{key} is {url!r}, which is no URL: {error}") from None
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
-        raise ConfigError(f"auth.jwks_url is {url!r}; it must be https:// (http:// only on a loopback address)")
+        raise ConfigError(f"{key} is {url!r}; it must be https:// (http:// only on a loopback address)")
     if parts.username is not None or parts.password is not None:
-        raise ConfigError("auth.jwks_url carries a user name or password; a JWKS is public and needs none")
+        raise ConfigError(f"{key} carries a user name or password, which would be in every log; leave it out")
 
 
 def is_loopback(host: str) -> bool:

@@ -15,11 +15,14 @@ Right = Literal["join", "watch"]
 class Grants(Struct, frozen=True):
     """Which rooms may be joined or watched and which users may be watched, as patterns with `*`.
 
-    Source: `spec/protocol.md`, "Grants". Nothing that is not granted is allowed.
+    `is_watch_claimed` says that `watch` stood in the token itself, which makes those users related ones; what the
+    server's defaults grant to everybody does not. Source: `spec/protocol.md`, "Grants". Nothing that is not granted
+    is allowed.
     """
 
     rooms: dict[str, tuple[Right, ...]] = {}
     watch: tuple[str, ...] = ()
+    is_watch_claimed: bool = False
 
     def may(self, right: Right, room: str) -> bool:
         """Whether this right on this room is granted."""
@@ -28,6 +31,10 @@ class Grants(Struct, frozen=True):
     def may_watch_user(self, user_id: str) -> bool:
         """Whether this user may be watched."""
         return any(matches(pattern, user_id) for pattern in self.watch)
+
+    def is_related(self, user_id: str) -> bool:
+        """Whether the token itself names this user as one to watch."""
+        return self.is_watch_claimed and self.may_watch_user(user_id)
 
 
 class Identity(Struct, frozen=True):

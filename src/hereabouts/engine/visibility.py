@@ -45,6 +45,11 @@ def view_of(
     return view_for(policy, surface, identity.role, is_member=is_member, is_related=is_related)
 
 
+def heeds_relations(policy: Policy) -> bool:
+    """Whether the view of a user's card may depend on a relation."""
+    return "@related" in (policy.views_users or policy.views or _SHIPPED["users"])
+
+
 _SHIPPED: Final[dict[Surface, dict[str, View]]] = {
     "rooms": {"default": "full"},
     "users": {"admin": "full", "default": "status"},

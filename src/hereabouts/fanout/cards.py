@@ -33,14 +33,18 @@ class CardTools(Protocol):
 
 
 class Card:
-    """One user as its watchers see it. `outcome` is what it is now; what a view shows of it is encoded once."""
+    """One user as its watchers see it. `outcome` is what it is now; what a view shows of it is encoded once.
 
-    __slots__ = ("_shown", "outcome", "policy", "user_id", "watchers")
+    One that is not followed is of a user whom its watcher may not look at: it never changes.
+    """
 
-    def __init__(self, user_id: str, policy: Policy, outcome: Outcome = OFFLINE) -> None:
+    __slots__ = ("_shown", "is_followed", "outcome", "policy", "user_id", "watchers")
+
+    def __init__(self, user_id: str, policy: Policy, outcome: Outcome = OFFLINE, *, is_followed: bool = True) -> None:
         self.user_id = user_id
         self.policy = policy
         self.outcome = outcome
+        self.is_followed = is_followed
         self.watchers: dict[Viewer, None] = {}
         self._shown: dict[str, bytes] = {}
 
@@ -56,7 +60,7 @@ class Card:
         """Viewers with the same word are shown the same bytes."""
         if viewer.identity.user_id == self.user_id:
             return "self"
-        return view_of(viewer.identity, self.policy, "users", is_related=True)
+        return view_of(viewer.identity, self.policy, "users", is_related=self.user_id in viewer.related)
 
     def turn(self, outcome: Outcome, at: int) -> set[str]:
         """Take a new outcome; the audiences whose picture changed."""
@@ -101,6 +105,13 @@ class Cards:
         """Send these cards as they are now."""
         at = self._tools.now().at
         self._send(viewer, pack(Users([Raw(card.json(viewer, at)) for card in cards])))
+
+    def renew(self, viewer: Viewer, cards: list[Card]) -> None:
+        """These look different to the viewer now: send them, or when its connection drains."""
+        if viewer.connection.is_paused:
+            viewer.cards_behind.update((card.user_id, card) for card in cards)
+        elif cards:
+            self.send(viewer, cards)
 
     def catch_up(self, viewer: Viewer) -> None:
         """The viewer's connection drained: one frame with all cards that changed meanwhile."""

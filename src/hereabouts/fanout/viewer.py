@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 class Viewer:
-    """A connection that receives changes, as a person with a role. A socket's or an event stream's."""
+    """A connection that receives changes, as a person with a role. A socket's or an event stream's.
 
-    __slots__ = ("cards", "cards_behind", "connection", "identity", "viewings")
+    `related` are the watched users to whom the viewer has a relation.
+    """
+
+    __slots__ = ("cards", "cards_behind", "connection", "identity", "related", "viewings")
 
     def __init__(self, connection: Connection, identity: Identity) -> None:
         self.connection = connection
@@ -23,6 +26,7 @@ class Viewer:
         self.viewings: dict[str, Viewing] = {}
         self.cards: dict[str, Card] = {}
         self.cards_behind: dict[str, Card] = {}
+        self.related: set[str] = set()
 
 
 class Viewing:

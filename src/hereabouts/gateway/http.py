@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp
 
 from hereabouts.auth.api_keys import KeyRing
@@ -26,6 +26,7 @@ from hereabouts.gateway.legacy import OldNames
 from hereabouts.gateway.lookups import Lookups
 from hereabouts.gateway.parts import Parts
 from hereabouts.gateway.problems import problem_bytes, problem_response
+from hereabouts.gateway.relations import RelationCalls
 from hereabouts.gateway.sse import EVENTS, Events
 from hereabouts.routes import Bound, Routes
 from hereabouts.runtime.callers import Callers
@@ -73,12 +74,13 @@ def all_calls(
     node: Parts, door: Door, callers: Callers, minter: Minter | None, admin_roles: Collection[str]
 ) -> list[Bound]:
     """Every typed call; the most frequent first, as they are tried in this order."""
-    reading = Reading(node.context, node.relay, node.people, node.registry)
+    reading = Reading(node.context, node.relay, node.people, node.registry, node.relations)
     beacons = Beacons(node.beats, door)
     return [
         *beating_calls(node.beats, beacons, minter, admin_roles),
         *Lookups(node.context, reading).calls(),
         EVENTS.to(Events(door, node.looking).open),
+        *RelationCalls(node.relations, node.onlookers).calls(),
         *OldNames(node.beats, reading, callers, beacons).calls(),
     ]
 
@@ -101,11 +103,18 @@ def _unrouted(request: Request, error: Exception) -> Response:
     """No call is at that path, or not with that method."""
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(_methods(request))
         text = f"{request.method[:20]} is not for this path; it takes {allowed}"
         body = problem_bytes(error.status_code, "unsupported", text)
         return Response(body, error.status_code, {"Allow": allowed}, "application/problem+json")
     return problem_response(Refusal("not_found", f"there is no call at {request.url.path[:200]!r}"))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of all calls at the path of the first call that fits."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    path = next(route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes if route.path == path for method in route.methods or ()})
 
 
 def _faulty(request: Request, error: Exception) -> Response:

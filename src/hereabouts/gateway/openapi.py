@@ -13,13 +13,14 @@ from hereabouts.gateway.beating import BEATING
 from hereabouts.gateway.legacy import OLD_NAMES
 from hereabouts.gateway.lookups import LOOKUPS
 from hereabouts.gateway.problems import Problem
+from hereabouts.gateway.relations import RELATIONS
 from hereabouts.gateway.sse import EVENTS
 from hereabouts.protocol.messages import SERVER_MESSAGES, Member, MemberStatus
 from hereabouts.routes import JSON, Call, Nothing
 from hereabouts.runtime.callers import Access
 from hereabouts.version import __version__
 
-CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *OLD_NAMES)
+CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *RELATIONS, *OLD_NAMES)
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = "application/problem+json"
@@ -28,6 +29,8 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
     "anybody": [],
     "user": [{"userToken": []}],
     "reader": [{"userToken": []}, {"apiKey": ["read"]}, {"apiKeyHeader": ["read"]}],
+    "server": [{"apiKey": ["read"]}, {"apiKeyHeader": ["read"]}],
+    "writer": [{"apiKey": ["write"]}, {"apiKeyHeader": ["write"]}],
     "minter": [{"apiKey": ["tokens"]}, {"apiKeyHeader": ["tokens"]}],
     "admin": [{"userToken": []}, {"apiKey": ["admin"]}, {"apiKeyHeader": ["admin"]}],
     "admin:read": [{"userToken": []}, {"apiKey": ["admin:read"]}, {"apiKeyHeader": ["admin:read"]}],

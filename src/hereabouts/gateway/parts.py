@@ -10,8 +10,10 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.looking import Looking
+from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
 from hereabouts.telemetry import Reading
 
@@ -26,6 +28,8 @@ class Parts(Protocol):
     people: People
     relay: Relay
     looking: Looking
+    relations: Relations
+    onlookers: Onlookers
     entrance: Entrance
     beats: HttpBeats
     driver: Driver

@@ -15,6 +15,7 @@ from hereabouts.journal.cooldowns import Cooldowns
 from hereabouts.journal.history import History
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.journal.policies import PolicyVersions
+from hereabouts.journal.relations import RelationBook
 from hereabouts.protocol.codes import Declared as DeclaredStatus
 from hereabouts.protocol.codes import Status
 
@@ -125,6 +126,8 @@ class Journal(ABC):
     occupancies: Occupancies | None = None
     """Who holds what, where that is kept."""
     history: History | None = None
+    relations: RelationBook | None = None
+    """Who may watch whom; `None` where nothing is kept."""
 
     @abstractmethod
     async def open(self) -> None:

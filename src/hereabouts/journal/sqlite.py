@@ -23,6 +23,7 @@ from hereabouts.journal.sqlite_history import SqliteHistory
 from hereabouts.journal.sqlite_occupancies import SqliteOccupancies
 from hereabouts.journal.sqlite_policies import SqlitePolicies
 from hereabouts.journal.sqlite_recovery import recover
+from hereabouts.journal.sqlite_relations import SqliteRelations
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class SqliteJournal(Journal):
         self.occupancies: SqliteOccupancies = SqliteOccupancies(self)
         self.history = self._history = SqliteHistory(path)
         self._is_open = False
+        self.relations = SqliteRelations(self)
 
     # Life
 

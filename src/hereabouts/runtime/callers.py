@@ -12,12 +12,16 @@ from hereabouts.errors import Refusal
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.rates import Rates
 
-Access = Literal["anybody", "user", "reader", "minter", "admin", "admin:read"]
-"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `tokens`; a user of an admin role, or
-a key with `admin`; the same for what changes nothing, or a key with `admin:read`."""
+Access = Literal["anybody", "user", "reader", "server", "writer", "minter", "admin", "admin:read"]
+"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `read`, `write` or `tokens`;
+a user of an admin role, or a key with `admin`; the same for what changes nothing, or a key with `admin:read`."""
+
+_KEYS_ALONE: Final[frozenset[Access]] = frozenset({"server", "writer", "minter"})
 
 SCOPES: Final[Mapping[Access, str]] = {
     "reader": "read",
+    "server": "read",
+    "writer": "write",
     "minter": "tokens",
     "admin": "admin",
     "admin:read": "admin:read",
@@ -62,7 +66,7 @@ class Callers:
         credential = _credential(headers)
         if is_api_key(credential) or "x-api-key" in headers:
             return self._server(access, credential, headers.get("x-tenant"))
-        if access == "minter":
+        if access in _KEYS_ALONE:
             raise Refusal("unauthenticated", "this call takes an API key, not a user token")
         identity = await self._verifier.verify(credential)
         self._rates.take((identity.tenant, identity.user_id))

@@ -10,7 +10,7 @@ from hereabouts.engine.session import Session
 from hereabouts.engine.visibility import view_for, view_of
 from hereabouts.errors import Refusal
 from hereabouts.fanout.audience import Audience
-from hereabouts.fanout.cards import Card, Cards
+from hereabouts.fanout.cards import Cards
 from hereabouts.fanout.outbox import pack
 from hereabouts.fanout.room import RoomFan
 from hereabouts.fanout.viewer import Viewer, Viewing
@@ -18,16 +18,18 @@ from hereabouts.journal.base import Declared
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Ok, SetStatus, Sync, Watch
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.relay import Relay
 
 
 class Looking:
     """Puts viewers onto streams and takes them off."""
 
-    def __init__(self, context: Context, relay: Relay, cards: Cards) -> None:
+    def __init__(self, context: Context, relay: Relay, cards: Cards, onlookers: Onlookers) -> None:
         self._context = context
         self._relay = relay
         self._cards = cards
+        self._onlookers = onlookers
 
     def audience(self, viewer: Viewer, viewing: Viewing) -> Audience:
         """The audience that a viewer belongs to in a room, as it looks there now."""
@@ -60,7 +62,7 @@ class Looking:
         viewer.connection.send(pack(Ok(message.id)))
         self._show(viewer, fans, message, {})
         if message.users is not None:
-            await self._watch_users(viewer, users)
+            await self._onlookers.watch(viewer, users)
 
     async def observe(self, viewer: Viewer, message: Watch, seen: Mapping[str, tuple[str, int]]) -> None:
         """Watch for an event stream: as `watch`, without an `ok`, and each room from where it was seen."""
@@ -68,7 +70,7 @@ class Looking:
         fans = [await self._relay.room(FeedKey(viewer.identity.tenant, "room", room)) for room in rooms]
         self._show(viewer, fans, message, seen)
         if users:
-            await self._watch_users(viewer, users)
+            await self._onlookers.watch(viewer, users)
 
     def _show(self, viewer: Viewer, fans: list[RoomFan], message: Watch, seen: Mapping[str, tuple[str, int]]) -> None:
         for fan in fans:
@@ -104,22 +106,6 @@ class Looking:
         if view == "none" and policy.on_none == "forbid":
             raise Refusal("forbidden", f"the policy lets this role see nothing of {room!r}")
 
-    async def _watch_users(self, viewer: Viewer, users: list[str]) -> None:
-        cards = []
-        for user_id in users:
-            card = await self._card(viewer, user_id)
-            card.watchers[viewer] = None
-            viewer.cards[user_id] = card
-            cards.append(card)
-        self._cards.send(viewer, cards)
-
-    async def _card(self, viewer: Viewer, user_id: str) -> Card:
-        identity = viewer.identity
-        if user_id != identity.user_id and not identity.grants.may_watch_user(user_id):
-            # Watching never errors: somebody one may not watch looks like somebody who was never seen.
-            return Card(user_id, self._context.policy(identity.tenant))
-        return (await self._relay.person(FeedKey(identity.tenant, "user", user_id))).card
-
     async def _unwatch_others(self, viewer: Viewer, message: Watch, rooms: list[str], users: list[str]) -> None:
         gone_rooms = [r for r, v in viewer.viewings.items() if v.watch_mode and r not in rooms] if message.rooms else []
         if message.rooms is not None and not message.rooms:
@@ -134,12 +120,7 @@ class Looking:
             if viewing is not None and viewing.watch_mode is not None:
                 viewing.watch_mode = None
                 await self._settle(viewer, viewing)
-        for user_id in users:
-            card = viewer.cards.pop(user_id, None)
-            if card is not None:
-                card.watchers.pop(viewer, None)
-                viewer.cards_behind.pop(user_id, None)
-                await self._relay.release(FeedKey(viewer.identity.tenant, "user", user_id))
+        await self._onlookers.unwatch(viewer, users)
 
     def sync(self, viewer: Viewer, message: Sync) -> None:
         """Send a snapshot of a room that is looked at."""
@@ -175,7 +156,7 @@ class Looking:
                 viewing.is_member = False
             await self._settle(viewer, viewing)
         if viewer.cards:
-            await self._watch_users(viewer, list(viewer.cards))
+            await self._onlookers.watch(viewer, list(viewer.cards))
 
     async def forget(self, viewer: Viewer) -> None:
         """The viewer's connection is gone: it looks at nothing any more."""

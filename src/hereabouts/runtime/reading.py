@@ -23,6 +23,7 @@ from hereabouts.protocol.messages import User
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relations import Relations, Sight
 from hereabouts.runtime.relay import Relay
 
 
@@ -62,8 +63,11 @@ class UsersRead(NamedTuple):
 class Reading:
     """Reads for one caller at a time."""
 
-    def __init__(self, context: Context, relay: Relay, people: People, registry: Registry) -> None:
+    def __init__(
+        self, context: Context, relay: Relay, people: People, registry: Registry, relations: Relations
+    ) -> None:
         self._context = context
+        self._relations = relations
         self._relay = relay
         self._people = people
         self._registry = registry
@@ -80,21 +84,31 @@ class Reading:
         """The cards of these users. Raises `Refusal` for a name that no user has."""
         for user_id in user_ids:
             check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
-        visible = [user_id for user_id in dict.fromkeys(user_ids) if self._may_see(identity, user_id)]
-        outcomes, is_whole = await self._outcomes(identity.tenant, visible)
+        asked = list(dict.fromkeys(user_ids))
+        sight, is_sure = await self._sight(identity, asked)
+        outcomes, is_whole = await self._outcomes(identity.tenant, [id for id in asked if id in sight.visible])
         policy, at = self._context.policy(identity.tenant), self._context.now().at
-        view = view_of(identity, policy, "users", is_related=True)
+        views = [view_of(identity, policy, "users", is_related=is_related) for is_related in (False, True)]
         cards = {
-            user_id: project_user(
-                user_id, outcomes.get(user_id, OFFLINE), view, policy, at, is_self=user_id == identity.user_id
+            id: project_user(
+                id,
+                outcomes.get(id, OFFLINE),
+                views[id in sight.related],
+                policy,
+                at,
+                is_self=id == identity.user_id,
             )
-            for user_id in user_ids
+            for id in asked
         }
-        return UsersRead([cards[user_id] for user_id in user_ids], self._context.is_degraded or not is_whole)
+        is_doubtful = self._context.is_degraded or not (is_whole and is_sure)
+        return UsersRead([cards[user_id] for user_id in user_ids], is_doubtful)
 
-    @staticmethod
-    def _may_see(identity: Identity, user_id: str) -> bool:
-        return user_id == identity.user_id or identity.grants.may_watch_user(user_id)
+    async def _sight(self, identity: Identity, user_ids: Sequence[str]) -> tuple[Sight, bool]:
+        """Whom the caller may see, and whether every relation could be read; those that could not are none."""
+        try:
+            return await self._relations.sight(identity, user_ids), True
+        except JournalUnavailable:
+            return self._relations.by_token(identity, user_ids), False
 
     async def _outcomes(self, tenant: str, user_ids: list[str]) -> tuple[dict[str, Outcome], bool]:
         """What these users come to, and whether the record of those who are not here could be read."""
@@ -160,7 +174,7 @@ class Reading:
     async def rooms_of(self, identity: Identity, user_id: str) -> list[str]:
         """The rooms that a user is in, as far as the caller may see members there. Of sessions on this node."""
         check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
-        if not self._may_see(identity, user_id):
+        if user_id not in (await self._sight(identity, [user_id]))[0].visible:
             return []
         is_self = user_id == identity.user_id
         rooms: dict[str, None] = {}
