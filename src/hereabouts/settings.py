@@ -135,6 +135,9 @@ class JournalSettings(_Section):
     keep_occupancies_days: Annotated[float, Field(ge=0)] = Field(
         default=90, description="the same for what happened to resources; what is held is kept as long as it is held"
     )
+    keep_audit_days: Annotated[float, Field(ge=0)] = Field(
+        default=365, description="what admins did is kept so long; 0: for ever"
+    )
 
     @property
     def keep_days(self) -> dict[str, float]:
@@ -143,6 +146,7 @@ class JournalSettings(_Section):
             "sessions": self.keep_sessions_days,
             "transitions": self.keep_transitions_days,
             "occupancies": self.keep_occupancies_days,
+            "audit": self.keep_audit_days,
         }
 
 

@@ -16,7 +16,7 @@ from hereabouts.client.heart import Heart
 from hereabouts.client.line import Line, Making
 from hereabouts.client.place import Places
 from hereabouts.client.recovery import Recovery
-from hereabouts.client.refusals import Closed, SessionEnded, TokenRefused, ended
+from hereabouts.client.refusals import Closed, Refused, SessionEnded, TokenRefused, ended
 from hereabouts.client.returning import BackOff, verdict
 from hereabouts.client.saying import refresh
 from hereabouts.client.tokens import Tokens, renew_in_seconds
@@ -28,6 +28,7 @@ from hereabouts.protocol.messages import (
     Degraded,
     Delta,
     Hello,
+    Left,
     Ok,
     PolicyChanged,
     PolicyInfo,
@@ -299,6 +300,8 @@ class Connection:
                 self._change_policy(message.policy)
             case Degraded() | Restored():
                 self.is_degraded = isinstance(message, Degraded)
+            case Left():
+                self.places.refused([message.room], Refused("forbidden", f"taken out of the room: {message.reason}"))
             case Reconnect():
                 self._after_seconds = message.after_seconds
 

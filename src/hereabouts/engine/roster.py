@@ -68,6 +68,10 @@ class Roster:
         cause = None if entry.removal is None else entry.removal.cause
         return RosterChange(entry.user_id, before, self._refold(entry.user_id), cause)
 
+    def records(self) -> list[Membership]:
+        """Every record that stands in the room."""
+        return [record for records in self._records.values() for record in records.values()]
+
     def replace(self, snapshot: FeedSnapshot) -> list[RosterChange]:
         """Take a whole feed, after a gap or an outage, and say the net change, user by user."""
         earlier = self.members

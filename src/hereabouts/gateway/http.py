@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from hereabouts.auth.api_keys import KeyRing
 from hereabouts.auth.minting import Minter
 from hereabouts.errors import Refusal
+from hereabouts.gateway.admin import admin_calls
 from hereabouts.gateway.beating import Beacons, beating_calls
 from hereabouts.gateway.cors import Gate
 from hereabouts.gateway.demo import demo_routes
@@ -81,6 +82,7 @@ def all_calls(
         *Lookups(node.context, reading).calls(),
         EVENTS.to(Events(door, node.looking).open),
         *RelationCalls(node.relations, node.onlookers).calls(),
+        *admin_calls(node, door),
         *OldNames(node.beats, reading, callers, beacons).calls(),
     ]
 

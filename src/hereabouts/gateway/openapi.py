@@ -9,18 +9,19 @@ import msgspec
 from msgspec import Struct
 
 from hereabouts.errors import ERROR_CODES
+from hereabouts.gateway.admin import ADMIN
 from hereabouts.gateway.beating import BEATING
 from hereabouts.gateway.legacy import OLD_NAMES
 from hereabouts.gateway.lookups import LOOKUPS
 from hereabouts.gateway.problems import Problem
 from hereabouts.gateway.relations import RELATIONS
-from hereabouts.gateway.sse import EVENTS
+from hereabouts.gateway.sse import EVENTS, EVENTS_TYPE
 from hereabouts.protocol.messages import SERVER_MESSAGES, Member, MemberStatus
 from hereabouts.routes import JSON, Call, Nothing
 from hereabouts.runtime.callers import Access
 from hereabouts.version import __version__
 
-CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *RELATIONS, *OLD_NAMES)
+CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *RELATIONS, *ADMIN, *OLD_NAMES)
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = "application/problem+json"
@@ -82,7 +83,7 @@ def _operation(call: Call[Any, Any]) -> Json:
         "security": _SECURITY[call.access],
         "responses": {str(call.status): _success(call), **_refusals(call)},
     }
-    if call.params is not Nothing or call.media_type != JSON:
+    if call.params is not Nothing or call.media_type == EVENTS_TYPE:
         operation["parameters"] = _parameters(call)
     if call.takes_body:
         operation["requestBody"] = _request_body(call)
@@ -104,7 +105,7 @@ def _parameters(call: Call[Any, Any]) -> list[Json]:
         }
         for name, held in schema["properties"].items()
     ]
-    if call.media_type != JSON:
+    if call.media_type == EVENTS_TYPE:
         found.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}})
     return found
 

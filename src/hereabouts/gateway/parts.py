@@ -15,6 +15,7 @@ from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.writer import Writer
 from hereabouts.telemetry import Reading
 
 
@@ -33,6 +34,7 @@ class Parts(Protocol):
     entrance: Entrance
     beats: HttpBeats
     driver: Driver
+    writer: Writer
 
     def readings(self) -> dict[str, Reading]:
         """Every metric at this moment."""

@@ -66,7 +66,3 @@ class Audit(ABC):
         """Let a user's name stand nowhere any more: the alias stands in its place, reasons and details that may name
         the user are gone. How many acts were changed.
         """
-
-    @abstractmethod
-    async def forget(self, before_at: int) -> int:
-        """Forget what was done before this moment; how many acts."""

@@ -121,7 +121,7 @@ class Journal(ABC):
 
     # Parts with a seam of their own; `None` where nothing is kept.
     audit: Audit | None = None
-    cooldowns: Cooldowns | None = None
+    cooldowns: Cooldowns
     policies: PolicyVersions | None = None
     occupancies: Occupancies | None = None
     """Who holds what, where that is kept."""
@@ -191,7 +191,7 @@ class Journal(ABC):
 
     @abstractmethod
     async def prune(self, before_at: Mapping[str, int]) -> int:
-        """Forget what ended before these moments, by class (`sessions`, `transitions`, `occupancies`).
+        """Forget what ended before these moments, by class (`sessions`, `transitions`, `occupancies`, `audit`).
 
         Gives back how many rows.
         """

@@ -56,6 +56,21 @@ class Cooldowns(ABC):
         """End one before its time; whether there was one."""
 
 
+class HeldCooldowns(Cooldowns):
+    """Cooldowns for the life of the process alone."""
+
+    async def load(self, at: int) -> None:
+        """See `Cooldowns.load`."""
+
+    async def add(self, cooldown: Cooldown) -> None:
+        """See `Cooldowns.add`."""
+        self.keep(cooldown)
+
+    async def end(self, tenant: str, kind: Cooled, id: str) -> bool:
+        """See `Cooldowns.end`."""
+        return self._standing.pop((tenant, kind, id), None) is not None
+
+
 def member_id(room: str, user_id: str) -> str:
     """The id of a user in one room. No id holds a line break."""
     return f"{room}\n{user_id}"

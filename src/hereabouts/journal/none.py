@@ -1,4 +1,4 @@
-"""No durable record: last seen, declared and revoked are kept for the life of the process, for so many users."""
+"""No durable record: last seen, declared, revocations and cooldowns are kept for the life of the process."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hereabouts.journal.base import (
     Transition,
     merge,
 )
+from hereabouts.journal.cooldowns import HeldCooldowns
 from hereabouts.journal.revocations import Revocation, Revocations
 
 USERS_MOST: Final = 100_000
@@ -35,6 +36,7 @@ class NoJournal(Journal):
         self._seen: OrderedDict[tuple[str, str], LastSeen] = OrderedDict()
         self._declared: OrderedDict[tuple[str, str], Declared] = OrderedDict()
         self._revocations = Revocations()
+        self.cooldowns = HeldCooldowns()
 
     async def open(self) -> None:
         """See `Journal.open`."""

@@ -47,6 +47,7 @@ class SqliteJournal(Journal):
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
+        self._wall = wall
         self._batches = Batches(
             self._write_rows,
             str(path),
@@ -83,6 +84,7 @@ class SqliteJournal(Journal):
         for revocation in standing:
             self._revocations.add(revocation)
         self._is_open = True
+        await self.cooldowns.load(int(self._wall() * 1000))
         self._batches.start()
 
     def _open_file(self) -> tuple[sqlite3.Connection, list[Revocation]]:

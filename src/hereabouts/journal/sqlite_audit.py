@@ -11,7 +11,7 @@ import msgspec
 
 from hereabouts.journal.audit import ANYTHING, Act, Audit, AuditEntry, AuditFilter
 from hereabouts.journal.sqlite_file import transaction
-from hereabouts.journal.sqlite_state import PRUNE_ROWS, sync
+from hereabouts.journal.sqlite_state import sync
 
 if TYPE_CHECKING:
     from hereabouts.journal.sqlite import SqliteJournal
@@ -47,13 +47,6 @@ class SqliteAudit(Audit):
     async def rename(self, tenant: str, user_id: str, alias: str) -> int:
         """See `Audit.rename`."""
         return await self._journal.write(partial(_rename, tenant=tenant, user_id=user_id, alias=alias))
-
-    async def forget(self, before_at: int) -> int:
-        """See `Audit.forget`. In small steps, so that nothing else waits for long."""
-        forgotten = 0
-        while step := await self._journal.write(partial(_forget, before_at=before_at)):
-            forgotten += step
-        return forgotten
 
 
 def _note(connection: sqlite3.Connection, acts: Sequence[Act]) -> None:
@@ -115,9 +108,3 @@ def _rename(connection: sqlite3.Connection, tenant: str, user_id: str, alias: st
         ).rowcount
     sync(connection)
     return changed
-
-
-def _forget(connection: sqlite3.Connection, before_at: int) -> int:
-    return connection.execute(
-        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? LIMIT ?)", (before_at, PRUNE_ROWS)
-    ).rowcount

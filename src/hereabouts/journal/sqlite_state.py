@@ -23,6 +23,7 @@ PRUNE: Final = {
         DELETE FROM occupancy_events WHERE (tenant, kind, seq) IN
         (SELECT tenant, kind, seq FROM occupancy_events WHERE at < ? LIMIT ?)
     """,
+    "audit": "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? LIMIT ?)",
 }
 
 

@@ -323,9 +323,17 @@ class Ended(ServerMessage, frozen=True, tag="ended"):
     reason: str
 
 
+class Left(ServerMessage, frozen=True, tag="left"):
+    """This session was taken out of a room; it goes on elsewhere, and the room's stream ends for it as a member."""
+
+    room: str
+    cause: str
+    reason: str
+
+
 SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
     Welcome, Ok, Error, Snapshot, Delta, Count, TypingNow, Users, PolicyChanged, BeatAnswer,
-    Degraded, Restored, Reconnect, Ended,
+    Degraded, Restored, Reconnect, Left, Ended,
 )  # fmt: skip
 
 EVENTS: tuple[type[Struct], ...] = (JoinEvent, UpdateEvent, LeaveEvent)

@@ -11,6 +11,7 @@ from hereabouts.engine.session import Session
 from hereabouts.errors import Refusal
 from hereabouts.protocol import codes
 from hereabouts.protocol.codec import check_id
+from hereabouts.runtime.barring import check_join, check_resume
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import take
 from hereabouts.runtime.context import Context
@@ -34,7 +35,10 @@ class HttpBeat(Struct):
 
 
 class HttpBeatAnswer(Struct):
-    """What a client needs for its next beat. `next_beat_seconds` is null where hidden sessions do not beat."""
+    """What a client needs for its next beat. `next_beat_seconds` is null where hidden sessions do not beat.
+
+    `taken_out` are the rooms of the beat that an admin took the session out of; a beat without them forgets that.
+    """
 
     session_id: str
     resume: str
@@ -42,6 +46,7 @@ class HttpBeatAnswer(Struct):
     lease_expires_at: int
     next_beat_seconds: float | None
     resumed: bool
+    taken_out: list[str] | UnsetType = UNSET
 
 
 class HttpBeats:
@@ -57,6 +62,7 @@ class HttpBeats:
         """Renew the session that the secret names, or begin one; bring its rooms to what the body says."""
         self._check(identity, body)
         await self._entrance.check_revoked(identity)
+        check_resume(self._context, identity.tenant, body.resume)
         owned = self._registry.by_resume(body.resume) if body.resume else None
         if owned is not None and not _may_beat(owned, identity, body.session_id):
             owned = None
@@ -101,9 +107,11 @@ class HttpBeats:
         if body.rooms is not UNSET:
             for room in [room for room in session.rooms if room not in body.rooms]:
                 await self._writer.perform(owned, session.leave(room))
+            owned.taken_out &= set(body.rooms)
             for room in dict.fromkeys(body.rooms):
-                if room not in session.rooms:
+                if room not in session.rooms and room not in owned.taken_out:
                     policy = self._context.policy(session.tenant, session.identity.role, room)
+                    check_join(self._context, session.tenant, session.user_id, room)
                     take(owned.joins.take(now.tick), "joins_per_second")
                     await self._check_full(session, room, policy)
                     await self._writer.perform(owned, session.join(room, {}, policy.grace_seconds, now))
@@ -131,6 +139,7 @@ class HttpBeats:
             lease_expires_at=now.at + int((session.lapse_tick - now.tick) * 1000),
             next_beat_seconds=policy.beat_visible_seconds if session.visible else policy.beat_hidden_seconds,
             resumed=resumed,
+            taken_out=sorted(owned.taken_out) or UNSET,
         )
 
     def leave(self, token: str, after_seconds: float | None) -> bool:

@@ -35,6 +35,11 @@ class Caller(NamedTuple):
     identity: Identity
     key: ApiKey | None = None
 
+    @property
+    def name(self) -> str:
+        """Who it is, in one word: `key:NAME` or `user:ID`."""
+        return f"key:{self.key.name}" if self.key is not None else f"user:{self.identity.user_id}"
+
 
 ANYBODY: Final = Caller(Identity("", ""))
 

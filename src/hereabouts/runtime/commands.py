@@ -27,6 +27,7 @@ from hereabouts.protocol.messages import (
     Update,
     Watch,
 )
+from hereabouts.runtime.barring import check_join
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import Link, OwnedSession
 from hereabouts.runtime.looking import Looking, room_full
@@ -79,6 +80,7 @@ class Commands:
             if len(session.rooms) >= limits.rooms_per_session:
                 text = f"a session joins at most {limits.rooms_per_session} rooms"
                 raise Refusal("limit_exceeded", text, limit="rooms_per_session")
+            check_join(self._context, session.tenant, session.user_id, room)
             take(owned.joins.take(self._context.clock.tick()), "joins_per_second")
         waiting = owned.wanted.pop(f"update {room}", None)
         if isinstance(waiting, Update):  # what was said before must not come after

@@ -20,6 +20,7 @@ from hereabouts.protocol import codes
 from hereabouts.protocol.codec import decode, request_id
 from hereabouts.protocol.codes import CloseCode
 from hereabouts.protocol.messages import Beat, Bye, Degraded, Ended, Error, Hello, Join, Ok, Refresh, Sync, Watch
+from hereabouts.runtime.barring import COOLDOWN
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
@@ -371,6 +372,8 @@ _ENDINGS = {
 
 
 def _close_code(refusal: Refusal) -> CloseCode:
+    if refusal.limit == COOLDOWN:
+        return codes.CLEARED
     if refusal.code in ("unauthenticated", "token_expired"):
         return codes.UNAUTHENTICATED
     if refusal.code in ("limit_exceeded", "degraded", "rate_limited"):

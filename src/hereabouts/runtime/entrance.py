@@ -12,6 +12,7 @@ from hereabouts.errors import Refusal
 from hereabouts.fanout.room import RoomFan
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Hello, PolicyInfo, UserInfo, Welcome
+from hereabouts.runtime.barring import check_resume, check_user
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import Link, OwnedSession
@@ -47,6 +48,7 @@ class Entrance:
         """The session of a hello, the welcome, and the rooms it is still a member of."""
         if hello.platform is not None:
             check_id(hello.platform, "platform", id_bytes=64)
+        check_resume(self._context, identity.tenant, hello.resume)
         found = self._resumable(hello.resume, identity)
         if found is not None and hello.resume is not None:
             effects = found.session.resume(self._context.now(), identity, link, hello.visible, hello.active)
@@ -70,6 +72,7 @@ class Entrance:
         self, identity: Identity, chain: Chain, link: Link | None, visible: bool, active: bool, platform: str | None
     ) -> tuple[OwnedSession, str]:
         """Mint a session, and the secret to resume it with. Raises `limit_exceeded` over `sessions_per_user`."""
+        check_user(self._context, identity.tenant, identity.user_id)
         limits = self._context.limits
         if len(self._registry.of_user(identity.tenant, identity.user_id)) >= limits.sessions_per_user:
             text = f"a user has at most {limits.sessions_per_user} sessions"

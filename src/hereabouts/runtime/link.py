@@ -17,9 +17,10 @@ class OwnedSession:
     """A session that this node owns. It is filed in the wheel by its session's deadline.
 
     `wanted` holds updates and statuses that came too fast: the newest of each kind, done when the rate allows.
+    `taken_out` are rooms that an admin took a session without a socket out of, until a beat comes without them.
     """
 
-    __slots__ = ("chain", "filed_slot", "joins", "link", "session", "updates", "wanted")
+    __slots__ = ("chain", "filed_slot", "joins", "link", "session", "taken_out", "updates", "wanted")
 
     def __init__(self, session: Session, chain: Chain, limits: Limits) -> None:
         self.session = session
@@ -29,6 +30,7 @@ class OwnedSession:
         self.joins = TokenBucket(limits.joins_per_second, limits.rooms_per_session)
         self.updates = TokenBucket(limits.updates_per_second, 2 * limits.updates_per_second)
         self.wanted: dict[str, ClientMessage] = {}
+        self.taken_out: frozenset[str] = frozenset()
 
     def due_at(self) -> float | None:
         """The session's next deadline."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from hereabouts.engine.records import (
     DECLARATION,
@@ -70,6 +70,9 @@ class People:
 
     def __len__(self) -> int:
         return len(self._people)
+
+    def __iter__(self) -> Iterator[Person]:
+        return iter(tuple(self._people.values()))
 
     def find(self, feed: FeedKey) -> Person | None:
         """The person, if this node has to do with them."""

@@ -38,6 +38,10 @@ class Registry:
         if not user:
             del self._users[session.tenant, session.user_id]
 
+    def find(self, session_id: str) -> OwnedSession | None:
+        """The session of this id, if it is here."""
+        return self._sessions.get(session_id)
+
     def of_user(self, tenant: str, user_id: str) -> tuple[OwnedSession, ...]:
         """All sessions of a user here."""
         return tuple(self._users.get((tenant, user_id), {}).values())

@@ -1,0 +1,30 @@
+"""Every call under `/v1/admin`, put together."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hereabouts.gateway.admin_acts import ADMIN_ACTS, AdminActs
+from hereabouts.gateway.admin_audit import ADMIN_AUDITS, AdminAudit
+from hereabouts.gateway.admin_reads import ADMIN_READS, AdminReads
+from hereabouts.gateway.door import Door
+from hereabouts.gateway.parts import Parts
+from hereabouts.routes import Bound, Call
+from hereabouts.runtime.ending import Endings
+from hereabouts.runtime.overview import Overview
+from hereabouts.runtime.sweeping import Sweep
+
+ADMIN: Final[tuple[Call[Any, Any], ...]] = (*ADMIN_READS, *ADMIN_ACTS, *ADMIN_AUDITS)
+
+
+def admin_calls(node: Parts, door: Door) -> list[Bound]:
+    """What admins read and do."""
+    context = node.context
+    overview = Overview(context, node.registry, node.relay, node.driver)
+    endings = Endings(context, node.registry, node.driver, node.writer, node.looking)
+    sweep = Sweep(context, node.registry, node.people, node.relay, node.writer)
+    return [
+        *AdminReads(context, overview).calls(),
+        *AdminActs(context, door, endings, sweep).calls(),
+        *AdminAudit(context).calls(),
+    ]

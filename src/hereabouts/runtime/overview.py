@@ -1,0 +1,213 @@
+"""What admins see: sessions, rooms, the node, numbers. Of this node; nothing here writes.
+
+Invisible users and sessions whose removal is on its way are in it: an admin sees what is, not what others are told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from hereabouts.engine.records import FeedKey
+from hereabouts.engine.session import Phase, Session
+from hereabouts.protocol.codes import Status
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.driver import Driver
+from hereabouts.runtime.link import OwnedSession
+from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.relay import Relay
+from hereabouts.version import __version__
+
+
+class SessionRow(Struct, frozen=True):
+    """One session. `status` is its user's, as the user's own eyes see it: `invisible` where the user hides.
+
+    `stale` says that it was last heard of longer ago than the policy's `stale_after_seconds`.
+    """
+
+    session_id: str
+    user_id: str
+    name: str | None
+    role: str | None
+    node: str
+    platform: str | None
+    phase: Phase
+    status: Status
+    invisible: bool
+    visible: bool
+    active: bool
+    connected: bool
+    stale: bool
+    incarnation: int
+    opened_at: int
+    last_seen_at: int
+    last_active_at: int | None
+    lease_expires_at: int
+    rooms: list[str]
+
+
+class RoomRow(Struct, frozen=True):
+    """One room: how many users and sessions are in it, invisible ones included, and how many connections look at it."""
+
+    room: str
+    count: int
+    sessions: int
+    viewers: int
+    mode: str
+
+
+class NodeRow(Struct, frozen=True):
+    """One server process. `alive_at` is when it was last known to live."""
+
+    node: str
+    version: str
+    started_at: int
+    alive_at: int
+    sessions: int
+    connections: int
+    draining: bool
+    degraded: bool
+
+
+class Stats(Struct, frozen=True):
+    """Users by status, over those with a session; `stale` are users of whom nothing was heard for long."""
+
+    as_of_at: int
+    total: int
+    online: int
+    idle: int
+    away: int
+    busy: int
+    dnd: int
+    invisible: int
+    stale: int
+    sessions: int
+    connections: int
+    rooms: int
+
+
+class Chosen(NamedTuple):
+    """Which sessions are asked for; what is `None` does not matter."""
+
+    user_id: str | None = None
+    room: str | None = None
+    node: str | None = None
+
+
+class Overview:
+    """Reads for admins."""
+
+    def __init__(self, context: Context, registry: Registry, relay: Relay, driver: Driver) -> None:
+        self._context = context
+        self._registry = registry
+        self._relay = relay
+        self._driver = driver
+
+    def sessions(self, tenant: str, chosen: Chosen, after: str | None, limit: int) -> list[SessionRow]:
+        """Sessions by their ids in order, from the one after `after` on."""
+        fitting = [o.session for o in self._of(tenant) if fits(o.session, chosen)]
+        page = sorted((s for s in fitting if after is None or s.session_id > after), key=lambda s: s.session_id)
+        return [self.row(session) for session in page[:limit]]
+
+    def row(self, session: Session) -> SessionRow:
+        """One session, as admins see it."""
+        now = self._context.now()
+        outcome = session.outcome
+        return SessionRow(
+            session_id=session.session_id,
+            user_id=session.user_id,
+            name=session.identity.name,
+            role=session.identity.role,
+            node=session.owner.node,
+            platform=session.platform,
+            phase=session.phase,
+            status=outcome.status,
+            invisible=outcome.is_invisible,
+            visible=session.visible,
+            active=session.active,
+            connected=session.connection is not None,
+            stale=self._is_stale(session),
+            incarnation=session.incarnation,
+            opened_at=session.opened_at,
+            last_seen_at=session.last_seen_at,
+            last_active_at=session.last_active_at,
+            lease_expires_at=now.at + int((session.lapse_tick - now.tick) * 1000),
+            rooms=sorted(session.rooms),
+        )
+
+    def _is_stale(self, session: Session) -> bool:
+        return self._context.now().tick - session.last_frame_tick > session.policy.stale_after_seconds
+
+    def rooms(self, tenant: str, prefix: str, after: str | None, limit: int) -> list[RoomRow]:
+        """Rooms by their names in order, those that begin with `prefix`, from the one after `after` on."""
+        users: dict[str, set[str]] = {}
+        sessions: Counter[str] = Counter()
+        for owned in self._of(tenant):
+            for room in owned.session.rooms:
+                users.setdefault(room, set()).add(owned.session.user_id)
+                sessions[room] += 1
+        fans = {feed.name: fan for feed, fan in self._relay.rooms.items() if feed.tenant == tenant and fan.viewers}
+        names = sorted(n for n in {*users, *fans} if n.startswith(prefix) and (after is None or n > after))
+        return [self._room_row(tenant, name, len(users.get(name, ())), sessions[name]) for name in names[:limit]]
+
+    def _room_row(self, tenant: str, room: str, count: int, sessions: int) -> RoomRow:
+        fan = self._relay.rooms.get(FeedKey(tenant, "room", room))
+        is_summary = fan is not None and fan.is_summary
+        return RoomRow(room, count, sessions, 0 if fan is None else fan.viewers, "summary" if is_summary else "roster")
+
+    def nodes(self) -> list[NodeRow]:
+        """The server processes that this one knows of."""
+        context = self._context
+        return [
+            NodeRow(
+                node=context.owner.node,
+                version=__version__,
+                started_at=context.owner.incarnation,
+                alive_at=context.now().at,
+                sessions=len(self._registry),
+                connections=len(self._driver.links),
+                draining=self._driver.is_draining,
+                degraded=context.is_degraded,
+            )
+        ]
+
+    def stats(self, tenant: str) -> Stats:
+        """The numbers of a tenant."""
+        by_user: dict[str, list[Session]] = {}
+        rooms: set[str] = set()
+        for owned in self._of(tenant):
+            by_user.setdefault(owned.session.user_id, []).append(owned.session)
+            rooms.update(owned.session.rooms)
+        told = [max(sessions, key=lambda s: s.outcome_seq).outcome for sessions in by_user.values()]
+        statuses = Counter("invisible" if outcome.is_invisible else outcome.status for outcome in told)
+        links = self._driver.links
+        return Stats(
+            as_of_at=self._context.now().at,
+            total=len(by_user),
+            **{name: statuses[name] for name in ("online", "idle", "away", "busy", "dnd", "invisible")},
+            stale=sum(all(self._is_stale(s) for s in sessions) for sessions in by_user.values()),
+            sessions=sum(len(sessions) for sessions in by_user.values()),
+            connections=sum(1 for link in links if link.viewer and link.viewer.identity.tenant == tenant),
+            rooms=len(rooms),
+        )
+
+    def _of(self, tenant: str) -> Iterator[OwnedSession]:
+        """The sessions of a tenant that others may still count, and those that hide."""
+        return (o for o in self._registry if o.session.tenant == tenant and o.session.is_published)
+
+
+def fits(session: Session, chosen: Chosen) -> bool:
+    """Whether a session is one of those that are asked for."""
+    return (
+        (chosen.user_id is None or session.user_id == chosen.user_id)
+        and (chosen.room is None or chosen.room in session.rooms)
+        and (chosen.node is None or session.owner.node == chosen.node)
+    )
+
+
+def cursor_after(rows: Sequence[str], limit: int) -> str | None:
+    """Where the next page begins: after the last name of a page that is full."""
+    return rows[-1] if len(rows) == limit else None
