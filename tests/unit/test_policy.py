@@ -191,3 +191,22 @@ def test_a_kind_of_resource_has_rules_of_its_own() -> None:
 def test_a_kind_of_resource_sets_nothing_else() -> None:
     with pytest.raises(ConfigError, match="not a kind of resource's to set"):
         PolicyBook({"kinds": {"desk": {"grace_seconds": 1}}})
+
+
+@pytest.mark.parametrize(
+    ("preset", "beats", "leases", "stale", "durability"),
+    [
+        ("support-inbox", (60, None), (300, 300), 300, "throttled(60)"),
+        ("collab-list", (30, 120), (120, 300), 120, "transitions"),
+        ("desk", (60, 120), (150, 300), 120, "transitions"),
+        ("family", (60, 60), (180, 180), 180, "transitions"),
+        ("chat", (30, 60), (75, 150), 75, "transitions"),
+    ],
+)
+def test_the_presets_have_the_numbers_of_the_systems(
+    preset: str, beats: tuple[float, float | None], leases: tuple[float, float], stale: float, durability: str
+) -> None:
+    policy = PolicyBook({"default": {"preset": preset}}).resolve()
+    assert (policy.beat_visible_seconds, policy.beat_hidden_seconds) == beats
+    assert (policy.lease_visible_seconds, policy.lease_hidden_seconds) == leases
+    assert (policy.stale_after_seconds, policy.durability) == (stale, durability)
