@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 
 class ErrorCode(NamedTuple):
     """What a code means, and which HTTP status carries it."""
@@ -52,7 +54,7 @@ class Refusal(HereaboutsError):
     """A request that is answered with an error.
 
     `code` is a key of `ERROR_CODES`; `limit` names the limit that was met; `retry_after_seconds` tells when
-    the same request may succeed.
+    the same request may succeed; `holder` is who holds the resource that is occupied, as far as the asker may see.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Refusal(HereaboutsError):
         *,
         limit: str | None = None,
         retry_after_seconds: float | None = None,
+        holder: Struct | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.limit = limit
         self.retry_after_seconds = retry_after_seconds
+        self.holder = holder
 
     @property
     def status(self) -> int:

@@ -22,6 +22,8 @@ from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.holdings import Holdings
+from hereabouts.runtime.kinds import Kinds
 from hereabouts.runtime.link import Link, OwnedSession
 from hereabouts.runtime.looking import Looking
 from hereabouts.runtime.onlookers import Onlookers
@@ -29,6 +31,7 @@ from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.tenure import Tenure
 from hereabouts.runtime.throttle import Throttle
 from hereabouts.runtime.timers import Timers
 from hereabouts.runtime.writer import Writer
@@ -72,12 +75,14 @@ class Node:
         self.cards = Cards(context, policies.resolve().fanout_window_seconds)
         self.people = People(context, self.cards, self._turned)
         self.relay = Relay(context, self.people)
-        self.writer = Writer(context, self._part, self._over)
+        self.holdings = Holdings(context, self.registry)
+        self.kinds = Kinds(context, self.holdings)
+        self.writer = Writer(context, self._part, self._over, self.holdings.departed)
         self.relations = Relations(context, resolver)
         self.onlookers = Onlookers(context, self.relay, self.cards, self.relations)
-        self.looking = Looking(context, self.relay, self.cards, self.onlookers)
+        self.looking = Looking(context, self.relay, self.cards, self.onlookers, self.kinds)
         self.entrance = Entrance(context, self.registry, self.relay, self.writer)
-        self.commands = Commands(context, self.relay, self.people, self.writer, self.looking)
+        self.commands = Commands(context, self.relay, self.people, self.writer, self.looking, self.holdings)
         self.beats = HttpBeats(context, self.registry, self.entrance, self.writer)
         self.driver = Driver(
             context,
@@ -103,6 +108,7 @@ class Node:
         """Let go of every part, highest first."""
         self.is_open = False
         self.timers.stop()
+        await self.holdings.settled()
         await self.verifier.close()
         if self.relations.resolver is not None:
             await self.relations.resolver.close()
@@ -123,6 +129,7 @@ class Node:
             "sessions": len(self.registry),
             "rooms": len(self.relay.rooms),
             "watched_users": len(self.people),
+            "holdings": len(self.holdings),
             "deadlines": len(self.timers),
             "sweep_age_seconds": self.clock.tick() - self.timers.swept_tick,
             "stalled_seconds_total": self.clock.stalled_seconds,
@@ -137,6 +144,8 @@ class Node:
     def _wake(self, item: Timed) -> None:
         if isinstance(item, Throttle):
             item.advance(self.context.now())
+        elif isinstance(item, Tenure):
+            self.holdings.advance(item)
         else:
             self.driver.wake(item)
 
@@ -148,6 +157,7 @@ class Node:
 
     def _over(self, owned: OwnedSession) -> None:
         self.registry.drop(owned)
+        self.holdings.remember(owned.session)
         owned.chain.add(lambda: self._let_go(owned))
 
     async def _let_go(self, owned: OwnedSession) -> None:

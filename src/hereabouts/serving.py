@@ -80,6 +80,7 @@ class Serving:
             self.node.context.now().at,
             [owned.session.session_id for owned in self.node.registry],
         )
+        await self.node.holdings.recall()
         if lost:
             policy = self.node.context.policies.resolve()
             self.leaving.degrade(max(policy.grace_seconds, policy.beat_visible_seconds))

@@ -38,6 +38,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure("frames_total", "counter", "type", "Messages from clients, by type."),
     Measure("errors_total", "counter", "code", "Requests refused, by error code."),
     Measure("closes_total", "counter", "code", "Connections that the server closed, by close code."),
+    Measure("occupancy_total", "counter", "event", "What happened to resources: occupied, moved, released, refused."),
     Measure("deliveries_total", "counter", None, "Frames written to watchers of rooms and users."),
     Measure("delivered_bytes_total", "counter", None, "Bytes of those frames."),
     Measure(
@@ -55,6 +56,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
     ),
     Measure("connections", "gauge", None, "Open connections."),
     Measure("sessions", "gauge", None, "Live sessions of this node, lost ones in their grace included."),
+    Measure("holdings", "gauge", None, "Resources' holders, as many as there are."),
     Measure("rooms", "gauge", None, "Rooms that somebody here is in or looks at."),
     Measure("watched_users", "gauge", None, "Users whose cards somebody here looks at, or who are here."),
     Measure("deadlines", "gauge", None, "Deadlines that are filed."),
@@ -89,6 +91,7 @@ class Telemetry:
         self.frames: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
+        self.occupancy: Counter[str] = Counter()
         self.deliveries = 0
         self.delivered_bytes = 0
         self.pauses = 0

@@ -26,6 +26,7 @@ ELSEWHERE: Final = {
     "backends/memory.py": "tests/contract/test_backends.py",
     "engine/effects.py": "values only",
     "engine/records.py": "values only; their one rule is in tests/contract/test_backends.py",
+    "fanout/occupancy.py": "tests/unit/test_kind_fan.py",
     "journal/audit.py": "the seam; tests/contract/test_administration_contract.py",
     "journal/base.py": "the seam; tests/contract runs its suite",
     "journal/cooldowns.py": "tests/contract/test_administration_contract.py",

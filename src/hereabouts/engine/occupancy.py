@@ -212,6 +212,16 @@ def release(held: Sequence[Holding], giving: Giving) -> Ended | Lost:
     return Ended(standing, (Happening("released", standing, cause=giving.cause),))
 
 
+def gone(happenings: Sequence[Happening]) -> list[Holding]:
+    """The holdings that are over."""
+    found: list[Holding] = []
+    for happening in happenings:
+        if happening.kind == "released":
+            found.append(happening.holding)
+        found += [holding for holding in (happening.came_from, happening.loser) if holding is not None]
+    return found
+
+
 def oldest(holdings: Sequence[Holding]) -> Holding:
     """The one that has stood longest."""
     return min(holdings, key=lambda holding: (holding.since_at, holding.fencing))

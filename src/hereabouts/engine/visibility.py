@@ -10,9 +10,11 @@ from typing import Final, Literal
 from msgspec import UNSET, Struct
 
 from hereabouts.engine.identity import Identity
+from hereabouts.engine.occupancy import Holding
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.roster import MemberFold
 from hereabouts.engine.status import OFFLINE, Outcome
+from hereabouts.protocol import messages
 from hereabouts.protocol.codes import View
 from hereabouts.protocol.messages import Member, MemberStatus, User
 
@@ -137,6 +139,27 @@ def coarse(time_at: int | None, precision: str, at: int) -> int | None:
         return (at // day) * day - _RECENT_MS if time_at > at - _RECENT_MS else None
     step = _PRECISION_MS[precision]
     return time_at // step * step
+
+
+def project_holding(
+    holding: Holding, view: View, *, active_at: int, is_stale: bool, is_self: bool = False
+) -> messages.Holding | None:
+    """A holding as this view shows it, or `None` where the view shows none. One's own is always full."""
+    name = UNSET if holding.name is None else holding.name
+    if is_self or view == "full":
+        return messages.Holding(
+            resource=holding.resource,
+            user_id=holding.user_id,
+            name=name,
+            since_at=holding.since_at,
+            last_active_at=active_at,
+            fencing=holding.fencing,
+            stale=is_stale,
+            self=True if is_self else UNSET,
+        )
+    if view == "status":
+        return messages.Holding(holding.resource, holding.user_id, name)
+    return messages.Holding(holding.resource, occupied=True) if view == "existence" else None
 
 
 def shows_typing(view: View) -> bool:

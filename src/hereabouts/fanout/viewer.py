@@ -1,4 +1,4 @@
-"""Who looks: one connection's view of rooms and users."""
+"""Who looks: one connection's view of rooms, users and kinds of resources."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hereabouts.fanout.outbox import Connection
 
 if TYPE_CHECKING:
     from hereabouts.fanout.cards import Card
+    from hereabouts.fanout.occupancy import KindStream
     from hereabouts.fanout.stream import Stream
 
 
@@ -18,7 +19,7 @@ class Viewer:
     `related` are the watched users to whom the viewer has a relation.
     """
 
-    __slots__ = ("cards", "cards_behind", "connection", "identity", "related", "viewings")
+    __slots__ = ("cards", "cards_behind", "connection", "identity", "kinds", "related", "viewings")
 
     def __init__(self, connection: Connection, identity: Identity) -> None:
         self.connection = connection
@@ -26,6 +27,7 @@ class Viewer:
         self.viewings: dict[str, Viewing] = {}
         self.cards: dict[str, Card] = {}
         self.cards_behind: dict[str, Card] = {}
+        self.kinds: dict[str, KindViewing] = {}
         self.related: set[str] = set()
 
 
@@ -60,6 +62,27 @@ class Viewing:
         self.typing_sent = 0
         self.shows_typing = False
         self.own_changed = False
+
+    @property
+    def user_id(self) -> str:
+        """Whose eyes these are."""
+        return self.viewer.identity.user_id
+
+
+class KindViewing:
+    """One viewer of one kind of resource: the stream it is on and how far it got.
+
+    `sent` is the change last sent, `seq` the place in the stream that it had.
+    """
+
+    __slots__ = ("kind", "sent", "seq", "stream", "viewer")
+
+    def __init__(self, viewer: Viewer, kind: str) -> None:
+        self.viewer = viewer
+        self.kind = kind
+        self.stream: KindStream | None = None
+        self.sent = 0
+        self.seq = 0
 
     @property
     def user_id(self) -> str:

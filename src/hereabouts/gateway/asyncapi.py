@@ -17,6 +17,7 @@ from hereabouts.protocol.messages import (
     Degraded,
     Delta,
     Error,
+    Occupancy,
     Reconnect,
     Restored,
     Snapshot,
@@ -28,7 +29,7 @@ from hereabouts.protocol.messages import (
 from hereabouts.version import __version__
 
 STREAMED: Final[tuple[type[Struct], ...]] = (
-    Snapshot, Delta, Count, TypingNow, Users, Degraded, Restored, Reconnect, Error,
+    Snapshot, Delta, Count, TypingNow, Users, Occupancy, Degraded, Restored, Reconnect, Error,
 )  # fmt: skip
 """What an event stream carries of the server's messages."""
 

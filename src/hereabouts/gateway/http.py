@@ -25,6 +25,7 @@ from hereabouts.gateway.door import Door
 from hereabouts.gateway.health import health_routes
 from hereabouts.gateway.legacy import OldNames
 from hereabouts.gateway.lookups import Lookups
+from hereabouts.gateway.occupying import Occupying
 from hereabouts.gateway.parts import Parts
 from hereabouts.gateway.problems import problem_bytes, problem_response
 from hereabouts.gateway.relations import RelationCalls
@@ -82,6 +83,7 @@ def all_calls(
         *Lookups(node.context, reading).calls(),
         EVENTS.to(Events(door, node.looking).open),
         *RelationCalls(node.relations, node.onlookers).calls(),
+        *Occupying(node.holdings, node.kinds).calls(),
         *admin_calls(node, door),
         *OldNames(node.beats, reading, callers, beacons).calls(),
     ]

@@ -13,6 +13,7 @@ from hereabouts.gateway.admin import ADMIN
 from hereabouts.gateway.beating import BEATING
 from hereabouts.gateway.legacy import OLD_NAMES
 from hereabouts.gateway.lookups import LOOKUPS
+from hereabouts.gateway.occupying import OCCUPYING
 from hereabouts.gateway.problems import Problem
 from hereabouts.gateway.relations import RELATIONS
 from hereabouts.gateway.sse import EVENTS, EVENTS_TYPE
@@ -21,7 +22,7 @@ from hereabouts.routes import JSON, Call, Nothing
 from hereabouts.runtime.callers import Access
 from hereabouts.version import __version__
 
-CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *RELATIONS, *ADMIN, *OLD_NAMES)
+CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *ADMIN, *OLD_NAMES)
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = "application/problem+json"
@@ -32,6 +33,7 @@ _SECURITY: Final[dict[Access, list[dict[str, list[str]]]]] = {
     "reader": [{"userToken": []}, {"apiKey": ["read"]}, {"apiKeyHeader": ["read"]}],
     "server": [{"apiKey": ["read"]}, {"apiKeyHeader": ["read"]}],
     "writer": [{"apiKey": ["write"]}, {"apiKeyHeader": ["write"]}],
+    "holder": [{"userToken": []}, {"apiKey": ["write"]}, {"apiKeyHeader": ["write"]}],
     "minter": [{"apiKey": ["tokens"]}, {"apiKeyHeader": ["tokens"]}],
     "admin": [{"userToken": []}, {"apiKey": ["admin"]}, {"apiKeyHeader": ["admin"]}],
     "admin:read": [{"userToken": []}, {"apiKey": ["admin:read"]}, {"apiKeyHeader": ["admin:read"]}],

@@ -9,6 +9,8 @@ from hereabouts.runtime.beats import HttpBeats
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.holdings import Holdings
+from hereabouts.runtime.kinds import Kinds
 from hereabouts.runtime.looking import Looking
 from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.people import People
@@ -33,6 +35,8 @@ class Parts(Protocol):
     onlookers: Onlookers
     entrance: Entrance
     beats: HttpBeats
+    holdings: Holdings
+    kinds: Kinds
     driver: Driver
     writer: Writer
 

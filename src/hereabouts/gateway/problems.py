@@ -6,10 +6,14 @@ import msgspec
 from starlette.responses import Response
 
 from hereabouts.errors import ERROR_CODES, Refusal
+from hereabouts.protocol.messages import Holding
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """The body of every HTTP error. `code` is one of the error codes; `limit` names the limit that was met."""
+    """The body of every HTTP error. `code` is one of the error codes; `limit` names the limit that was met.
+
+    `holder` is who holds what is occupied, as far as the caller may see.
+    """
 
     title: str
     status: int
@@ -17,6 +21,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str
     retry_after_seconds: float | None = None
     limit: str | None = None
+    holder: Holding | None = None
 
 
 def problem_bytes(status: int, code: str, detail: str) -> bytes:
@@ -33,6 +38,7 @@ def problem_response(refusal: Refusal) -> Response:
         refusal.message,
         refusal.retry_after_seconds,
         refusal.limit,
+        refusal.holder if isinstance(refusal.holder, Holding) else None,
     )
     headers = {}
     if refusal.retry_after_seconds is not None:

@@ -43,10 +43,11 @@ _HEADERS: Final = {"X-Accel-Buffering": "no"}
 
 
 class EventsParams(Struct):
-    """Rooms and users to watch, with commas between them."""
+    """Rooms, users and kinds of resources to watch, with commas between them."""
 
     rooms: str | None = None
     users: str | None = None
+    occupancy: str | None = None
     mode: Literal["roster", "count"] = "roster"
 
 
@@ -54,7 +55,7 @@ EVENTS: Final = Call(
     name="events",
     method="GET",
     path="/v1/events",
-    summary="The changes of rooms and users, as they come. `Last-Event-ID` continues an earlier stream.",
+    summary="The changes of rooms, users and resources, as they come. `Last-Event-ID` continues an earlier stream.",
     access="reader",
     params=EventsParams,
     body=Nothing,
@@ -223,9 +224,10 @@ def _watch(params: EventsParams, last: str) -> tuple[Watch, dict[str, tuple[str,
     """What to watch, and where each room was left. Raises `Refusal`."""
     rooms = split_ids(params.rooms, "rooms") if params.rooms else []
     users = split_ids(params.users, "users") if params.users else []
-    if not rooms and not users:
-        raise Refusal("bad_request", "the query names neither rooms nor users")
-    return Watch(0, rooms, users, params.mode), _seen(list(dict.fromkeys(rooms)), last)
+    kinds = split_ids(params.occupancy, "occupancy") if params.occupancy else []
+    if not rooms and not users and not kinds:
+        raise Refusal("bad_request", "the query names neither rooms nor users nor kinds of resources")
+    return Watch(0, rooms, users, params.mode, occupancy=kinds), _seen(list(dict.fromkeys(rooms)), last)
 
 
 def _seen(rooms: Sequence[str], last: str) -> dict[str, tuple[str, int]]:

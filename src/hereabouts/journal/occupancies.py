@@ -26,6 +26,7 @@ from hereabouts.engine.occupancy import (
     Lost,
     Refused,
     Terms,
+    gone,
     kind_of,
     occupy,
     release,
@@ -111,16 +112,6 @@ def rows_of(happenings: tuple[Happening, ...], seq: int, at: int) -> list[Occupa
         )
         for number, happening in enumerate(happenings, 1)
     ]
-
-
-def gone(happenings: tuple[Happening, ...]) -> list[Holding]:
-    """The holdings that are over."""
-    found: list[Holding] = []
-    for happening in happenings:
-        if happening.kind == "released":
-            found.append(happening.holding)
-        found += [holding for holding in (happening.came_from, happening.loser) if holding is not None]
-    return found
 
 
 def lost_at(rows: Iterable[OccupancyRow], ask: Ask) -> int | None:

@@ -57,13 +57,14 @@ class Leave(ClientMessage, frozen=True, tag="leave"):
 
 
 class Watch(ClientMessage, frozen=True, tag="watch"):
-    """Receive changes of rooms and users without being a member."""
+    """Receive changes of rooms and users without being a member, and of who holds what in kinds of resources."""
 
     id: RequestId
     rooms: list[str] | None = None
     users: list[str] | None = None
     mode: Literal["roster", "count"] = "roster"
     replace: bool = False
+    occupancy: list[str] | None = None
 
 
 class Unwatch(ClientMessage, frozen=True, tag="unwatch"):
@@ -72,6 +73,23 @@ class Unwatch(ClientMessage, frozen=True, tag="unwatch"):
     rooms: list[str] | None = None
     users: list[str] | None = None
     id: RequestId | None = None
+    occupancy: list[str] | None = None
+
+
+class Occupy(ClientMessage, frozen=True, tag="occupy"):
+    """Hold a resource, `kind:name`; asking again for what one holds keeps it."""
+
+    id: RequestId
+    resource: str
+    on_conflict: Literal["reject", "take_over"] = "reject"
+
+
+class Release(ClientMessage, frozen=True, tag="release"):
+    """Hold it no longer; with `fencing` only if it is still that grant."""
+
+    id: RequestId
+    resource: str
+    fencing: int | None = None
 
 
 class Typing(ClientMessage, frozen=True, tag="typing"):
@@ -117,11 +135,12 @@ class Bye(ClientMessage, frozen=True, tag="bye"):
 
 
 ClientMessages = (
-    Hello | Join | Update | Leave | Watch | Unwatch | Typing | SetStatus | Beat | Sync | Refresh | Bye
+    Hello | Join | Update | Leave | Watch | Unwatch | Occupy | Release | Typing | SetStatus | Beat | Sync | Refresh
+    | Bye
 )  # fmt: skip
 
 CLIENT_MESSAGES: tuple[type[ClientMessage], ...] = (
-    Hello, Join, Update, Leave, Watch, Unwatch, Typing, SetStatus, Beat, Sync, Refresh, Bye,
+    Hello, Join, Update, Leave, Watch, Unwatch, Occupy, Release, Typing, SetStatus, Beat, Sync, Refresh, Bye,
 )  # fmt: skip
 
 
@@ -183,6 +202,33 @@ class User(Struct, frozen=True):
     self: bool | UnsetType = UNSET
 
 
+class Holding(Struct, frozen=True):
+    """Who holds a resource. Which keys are there depends on the view; `existence` has `occupied` and no more."""
+
+    resource: str
+    user_id: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    since_at: int | UnsetType = UNSET
+    last_active_at: int | UnsetType = UNSET
+    fencing: int | UnsetType = UNSET
+    stale: bool | UnsetType = UNSET
+    occupied: bool | UnsetType = UNSET
+    self: bool | UnsetType = UNSET
+
+
+class OccupancyEvent(Holding, frozen=True, rename={"came_from": "from"}):
+    """What happened to a resource: a holding, and how it came about.
+
+    `updated` is a holding that is or is no longer stale; `replaces` is the holder who gave way; `from` the resource
+    that the holder moved from.
+    """
+
+    event: Literal["occupied", "released", "moved", "updated"] = "occupied"
+    came_from: str | UnsetType = UNSET
+    replaces: str | UnsetType = UNSET
+    cause: str | UnsetType = UNSET
+
+
 class ServerMessage(Struct, frozen=True, tag_field="type"):
     """What the server may send."""
 
@@ -211,6 +257,10 @@ class Ok(ServerMessage, frozen=True, tag="ok"):
     member: Raw | UnsetType = UNSET
     expires_at: int | UnsetType = UNSET
     rooms: list[str] | UnsetType = UNSET
+    resource: str | UnsetType = UNSET
+    since_at: int | UnsetType = UNSET
+    fencing: int | UnsetType = UNSET
+    moved_from: str | UnsetType = UNSET
 
 
 class Error(ServerMessage, frozen=True, tag="error", omit_defaults=True):
@@ -221,6 +271,7 @@ class Error(ServerMessage, frozen=True, tag="error", omit_defaults=True):
     id: RequestId | None = None
     retry_after_seconds: float | None = None
     limit: str | None = None
+    holder: Raw | None = None
 
 
 class Snapshot(ServerMessage, frozen=True, tag="snapshot"):
@@ -287,6 +338,21 @@ class Users(ServerMessage, frozen=True, tag="users"):
     users: list[Raw]
 
 
+class Occupancy(ServerMessage, frozen=True, tag="occupancy"):
+    """Who holds what of a kind: everything (`held`), or what happened since a position (`events`).
+
+    Without a position it is a notice to the holder's own sessions that do not watch the kind.
+    """
+
+    kind: str
+    epoch: str | UnsetType = UNSET
+    seq: int | UnsetType = UNSET
+    since: int | UnsetType = UNSET
+    view: View | UnsetType = UNSET
+    held: list[Raw] | UnsetType = UNSET
+    events: list[Raw] | UnsetType = UNSET
+
+
 class PolicyChanged(ServerMessage, frozen=True, tag="policy"):
     """The policy that is in force from now on."""
 
@@ -332,8 +398,8 @@ class Left(ServerMessage, frozen=True, tag="left"):
 
 
 SERVER_MESSAGES: tuple[type[ServerMessage], ...] = (
-    Welcome, Ok, Error, Snapshot, Delta, Count, TypingNow, Users, PolicyChanged, BeatAnswer,
-    Degraded, Restored, Reconnect, Left, Ended,
+    Welcome, Ok, Error, Snapshot, Delta, Count, TypingNow, Users, Occupancy, PolicyChanged,
+    BeatAnswer, Degraded, Restored, Reconnect, Left, Ended,
 )  # fmt: skip
 
 EVENTS: tuple[type[Struct], ...] = (JoinEvent, UpdateEvent, LeaveEvent)
@@ -351,7 +417,8 @@ def schemas(ref_template: str = "#/components/schemas/{name}") -> dict[str, Any]
     What is forwarded as it was encoded (`Raw`) gets the schema of what stands there.
     """
     _, components = msgspec.json.schema_components(
-        (*CLIENT_MESSAGES, *SERVER_MESSAGES, *EVENTS, Member, MemberStatus, User), ref_template=ref_template
+        (*CLIENT_MESSAGES, *SERVER_MESSAGES, *EVENTS, Member, MemberStatus, User, Holding, OccupancyEvent),
+        ref_template=ref_template,
     )
 
     def one_of(*kinds: type[Struct]) -> dict[str, Any]:
@@ -367,5 +434,7 @@ def schemas(ref_template: str = "#/components/schemas/{name}") -> dict[str, Any]
     properties(Delta)["events"]["items"] = one_of(*EVENTS)
     properties(Users)["users"]["items"] = one_of(User)
     properties(Ok)["member"] = one_of(Member)
+    properties(Occupancy)["held"]["items"] = properties(Error)["holder"] = one_of(Holding)
+    properties(Occupancy)["events"]["items"] = one_of(OccupancyEvent)
     properties(Member)["info"] = {"type": "object"}
     return dict(components)

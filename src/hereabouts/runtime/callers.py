@@ -12,9 +12,10 @@ from hereabouts.errors import Refusal
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.rates import Rates
 
-Access = Literal["anybody", "user", "reader", "server", "writer", "minter", "admin", "admin:read"]
-"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `read`, `write` or `tokens`;
-a user of an admin role, or a key with `admin`; the same for what changes nothing, or a key with `admin:read`."""
+Access = Literal["anybody", "user", "reader", "server", "writer", "holder", "minter", "admin", "admin:read"]
+"""Who may make a call: anybody; a user; a user, or a key with `read`; a key with `read`, with `write`; a user for
+itself, or a key with `write` for any user; a key with `tokens`; a user of an admin role, or a key with `admin`; the
+same for what changes nothing, or a key with `admin:read`."""
 
 _KEYS_ALONE: Final[frozenset[Access]] = frozenset({"server", "writer", "minter"})
 
@@ -23,6 +24,7 @@ SCOPES: Final[Mapping[Access, str]] = {
     "server": "read",
     "writer": "write",
     "minter": "tokens",
+    "holder": "write",
     "admin": "admin",
     "admin:read": "admin:read",
 }

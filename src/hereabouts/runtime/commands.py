@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from hereabouts.engine.limits import Limits
 from hereabouts.engine.records import DECLARATION, Declaration, Put, Remove
@@ -19,7 +19,9 @@ from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import (
     Join,
     Leave,
+    Occupy,
     Ok,
+    Release,
     SetStatus,
     Sync,
     Typing,
@@ -29,6 +31,7 @@ from hereabouts.protocol.messages import (
 )
 from hereabouts.runtime.barring import check_join
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.link import Link, OwnedSession
 from hereabouts.runtime.looking import Looking, room_full
 from hereabouts.runtime.people import People
@@ -42,18 +45,29 @@ TEXT_BYTES: Final = 200
 class Commands:
     """Carries out the messages of sessions that are past their hello."""
 
-    def __init__(self, context: Context, relay: Relay, people: People, writer: Writer, looking: Looking) -> None:
+    def __init__(
+        self,
+        context: Context,
+        relay: Relay,
+        people: People,
+        writer: Writer,
+        looking: Looking,
+        holdings: Holdings,
+    ) -> None:
         self._context = context
         self._relay = relay
         self._people = people
         self._writer = writer
         self._looking = looking
+        self._holdings = holdings
         self._table: dict[type[Struct], Callable[..., Awaitable[Struct | None]]] = {
             Join: self._join,
             Update: self._update,
             Leave: self._leave,
             Watch: self._watch,
             Unwatch: self._unwatch,
+            Occupy: self._occupy,
+            Release: self._release,
             Typing: self._typing,
             SetStatus: self._status,
             Sync: self._sync,
@@ -143,13 +157,35 @@ class Commands:
 
     async def _unwatch(self, link: Link, message: Unwatch) -> Struct | None:
         if link.viewer is not None:
-            await self._looking.unwatch(link.viewer, message.rooms or [], message.users or [])
+            await self._looking.unwatch(link.viewer, message.rooms or [], message.users or [], message.occupancy or [])
         return _ok(message.id)
 
     async def _sync(self, link: Link, message: Sync) -> Struct | None:
         if link.viewer is not None:
             self._looking.sync(link.viewer, message)
         return None
+
+    # Resources
+
+    async def _occupy(self, link: Link, message: Occupy) -> Struct | None:
+        owned, session = _session(link)
+        take(owned.updates.take(self._context.clock.tick()), "updates_per_second")
+        take_over = message.on_conflict == "take_over"
+        granted = await self._holdings.occupy(session.identity, message.resource, take_over=take_over)
+        holding, moved_from = granted.holding, granted.moved_from
+        return Ok(
+            message.id,
+            resource=holding.resource,
+            since_at=holding.since_at,
+            fencing=holding.fencing,
+            moved_from=UNSET if moved_from is None else moved_from,
+        )
+
+    async def _release(self, link: Link, message: Release) -> Struct | None:
+        owned, session = _session(link)
+        take(owned.updates.take(self._context.clock.tick()), "updates_per_second")
+        await self._holdings.release(session.tenant, message.resource, session.user_id, message.fencing)
+        return Ok(message.id, resource=message.resource)
 
     # The user
 

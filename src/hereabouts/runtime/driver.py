@@ -6,7 +6,7 @@ a beat that changes nothing is finished on the spot.
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Raw, Struct, json
 
 from hereabouts.auth.tokens import Verifier
 from hereabouts.engine.deadlines import Timed
@@ -333,7 +333,9 @@ class Driver:
     def refuse(self, link: Link, refusal: Refusal, id: int | None) -> None:
         """Answer with an error."""
         self._context.telemetry.error(refusal.code)
-        link.connection.send(pack(Error(refusal.code, refusal.message, id, refusal.retry_after_seconds, refusal.limit)))
+        holder = Raw(json.encode(refusal.holder)) if refusal.holder is not None else None
+        error = Error(refusal.code, refusal.message, id, refusal.retry_after_seconds, refusal.limit, holder)
+        link.connection.send(pack(error))
 
     # What time does
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey
@@ -18,6 +18,7 @@ from hereabouts.journal.base import Declared
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Ok, SetStatus, Sync, Watch
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.kinds import Kinds
 from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.relay import Relay
 
@@ -25,11 +26,12 @@ from hereabouts.runtime.relay import Relay
 class Looking:
     """Puts viewers onto streams and takes them off."""
 
-    def __init__(self, context: Context, relay: Relay, cards: Cards, onlookers: Onlookers) -> None:
+    def __init__(self, context: Context, relay: Relay, cards: Cards, onlookers: Onlookers, kinds: Kinds) -> None:
         self._context = context
         self._relay = relay
         self._cards = cards
         self._onlookers = onlookers
+        self._kinds = kinds
 
     def audience(self, viewer: Viewer, viewing: Viewing) -> Audience:
         """The audience that a viewer belongs to in a room, as it looks there now."""
@@ -54,21 +56,25 @@ class Looking:
         await self._settle(viewer, viewing)
 
     async def watch(self, viewer: Viewer, message: Watch) -> None:
-        """Watch rooms and users: the `ok`, then the whole, then what changes."""
+        """Watch rooms, users and kinds: the `ok`, then the whole, then what changes."""
         rooms, users = self._checked(viewer, message)
+        kinds = self._kinds.check(viewer.identity, message.occupancy or [])
         fans = [await self._relay.room(FeedKey(viewer.identity.tenant, "room", room)) for room in rooms]
         if message.replace:
             await self._unwatch_others(viewer, message, rooms, users)
         viewer.connection.send(pack(Ok(message.id)))
         self._show(viewer, fans, message, {})
+        self._kinds.watch(viewer, kinds)
         if message.users is not None:
             await self._onlookers.watch(viewer, users)
 
     async def observe(self, viewer: Viewer, message: Watch, seen: Mapping[str, tuple[str, int]]) -> None:
         """Watch for an event stream: as `watch`, without an `ok`, and each room from where it was seen."""
         rooms, users = self._checked(viewer, message)
+        kinds = self._kinds.check(viewer.identity, message.occupancy or [])
         fans = [await self._relay.room(FeedKey(viewer.identity.tenant, "room", room)) for room in rooms]
         self._show(viewer, fans, message, seen)
+        self._kinds.watch(viewer, kinds)
         if users:
             await self._onlookers.watch(viewer, users)
 
@@ -111,10 +117,13 @@ class Looking:
         if message.rooms is not None and not message.rooms:
             gone_rooms = [r for r, v in viewer.viewings.items() if v.watch_mode]
         gone_users = [u for u in viewer.cards if u not in users] if message.users is not None else []
-        await self.unwatch(viewer, gone_rooms, gone_users)
+        kinds = message.occupancy
+        gone_kinds = [k for k in viewer.kinds if k not in kinds] if kinds is not None else []
+        await self.unwatch(viewer, gone_rooms, gone_users, gone_kinds)
 
-    async def unwatch(self, viewer: Viewer, rooms: list[str], users: list[str]) -> None:
+    async def unwatch(self, viewer: Viewer, rooms: list[str], users: list[str], kinds: Sequence[str] = ()) -> None:
         """Watch these no more; a membership goes on."""
+        self._kinds.unwatch(viewer, kinds)
         for room in rooms:
             viewing = viewer.viewings.get(room)
             if viewing is not None and viewing.watch_mode is not None:
@@ -155,6 +164,7 @@ class Looking:
             if viewing.is_member and not grants.may("join", viewing.room):
                 viewing.is_member = False
             await self._settle(viewer, viewing)
+        self._kinds.judge_again(viewer)
         if viewer.cards:
             await self._onlookers.watch(viewer, list(viewer.cards))
 
@@ -168,7 +178,7 @@ class Looking:
                 fan.detach(viewing)
                 await self._relay.release(feed)
         viewer.viewings.clear()
-        await self.unwatch(viewer, [], list(viewer.cards))
+        await self.unwatch(viewer, [], list(viewer.cards), list(viewer.kinds))
 
     async def release(self, fans: list[RoomFan]) -> None:
         """Nobody came to look at these after all."""
@@ -180,6 +190,7 @@ class Looking:
         for viewing in tuple(viewer.viewings.values()):
             self._relay.catch_up(viewing, viewer.identity.tenant)
         self._cards.catch_up(viewer)
+        self._kinds.catch_up(viewer)
 
     def note_declared(self, session: Session, message: SetStatus, at: int) -> None:
         """What was declared outlives the sessions of the user: it is in the journal."""

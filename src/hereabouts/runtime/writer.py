@@ -22,10 +22,12 @@ class Writer:
         context: Context,
         part: Callable[[Link, CloseCode, str], None],
         over: Callable[[OwnedSession], None],
+        departed: Callable[[FeedKey, str], None],
     ) -> None:
         self._context = context
         self._part = part
         self._over = over
+        self._departed = departed
         self._throttles = Throttles(context.recorder, context.file)
 
     def run(self, owned: OwnedSession, effects: Effects) -> None:
@@ -79,7 +81,14 @@ class Writer:
             return
         if isinstance(change, Put) and commit.before is None:
             self._throttles.watch(owned.session, self._context.now())
-        if isinstance(change, Remove) and commit.others and all(isinstance(o, Declaration) for o in commit.others):
+        if isinstance(change, Remove) and change.session_id != DECLARATION:
+            await self._removed(feed, change, commit)
+
+    async def _removed(self, feed: FeedKey, change: Remove, commit: Commit) -> None:
+        if not all(isinstance(other, Declaration) for other in commit.others):
+            return
+        self._departed(feed, change.cause)
+        if commit.others:
             # Nobody is left to judge when it runs out; the journal keeps it for the user's next session.
             left = commit.others[0]
             remove = Remove(DECLARATION, left.user_id, left.incarnation, left.owner, change.cause)
