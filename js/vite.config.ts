@@ -5,9 +5,7 @@ const entry = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.me
 
 const entries = {
   index: entry("index.ts"),
-  react: entry("react/index.ts"),
   "react-native": entry("react-native/index.ts"),
-  elements: entry("elements/index.ts"),
   testing: entry("testing/index.ts"),
 };
 
@@ -15,8 +13,7 @@ export default defineConfig({
   build: {
     target: "es2022",
     lib: { entry: entries, formats: ["es"] },
-    rolldownOptions: { external: ["react", "react/jsx-runtime"] },
-    minify: true,
+    rolldownOptions: { external: ["react", "react/jsx-runtime"], output: { minify: true } },
     sourcemap: true,
   },
   resolve: {

@@ -14,7 +14,8 @@ export class HoldingsFold {
       this.held = new Map(message.held.map((holding) => [holding.resource, holding]));
       this.isKnown = true;
     } else {
-      if (!this.isKnown || epoch !== this.#epoch || since !== this.#seq) return epoch !== this.#epoch || seq > this.#seq;
+      if (!this.isKnown || epoch !== this.#epoch || since !== this.#seq)
+        return epoch !== this.#epoch || seq > this.#seq;
       const held = new Map(this.held);
       for (const { event, from, cause: _, ...holding } of message.events ?? []) {
         if (from) held.delete(from);

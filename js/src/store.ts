@@ -44,6 +44,11 @@ export class Store<T> implements Readable<T> {
     this.#value = value;
   }
 
+  /** Whether nobody listens. */
+  get isIdle(): boolean {
+    return this.#listeners.size === 0;
+  }
+
   readonly subscribe = (listener: () => void): (() => void) => this.#listeners.add(listener);
 
   readonly getSnapshot = (): T => this.#value;
