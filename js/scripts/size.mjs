@@ -6,7 +6,9 @@ const LIMITS_BYTES = { "index.js": 9 * 1024, "react-native.js": 1024 };
 
 const dist = new URL("../dist/", import.meta.url);
 const text = (name) => readFileSync(new URL(name, dist), "utf-8");
-const imports = (name) => [...text(name).matchAll(/from\s*"\.\/([^"]+)"/g)].map((match) => match[1]);
+// What is imported from the start; what is loaded when it is first needed does not count.
+const imports = (name) =>
+  [...text(name).matchAll(/(?:from|^import|;import)\s*["`]\.\/([^"`]+)["`]/g)].map((match) => match[1]);
 
 /** The file and all that it imports, apart from what the core brings along. */
 function weighed(name, known = new Set()) {

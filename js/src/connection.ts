@@ -3,7 +3,6 @@ import { Asks } from "./asks.ts";
 import { same } from "./equal.ts";
 import { SessionEnded } from "./errors.ts";
 import { Heart } from "./heart.ts";
-import { openHttp } from "./http.ts";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
 import { BackOff, verdict } from "./returning.ts";
 import { type Happening, next, type State } from "./states.ts";
@@ -152,39 +151,43 @@ export class Connection {
   async #try(): Promise<void> {
     const attempt = ++this.#attempt;
     this.#afterSeconds = 0;
-    let token: string;
+    this.#stops.push(this.ways.world.after(WELCOME_SECONDS, () => this.#lost(undefined, "no welcome")));
+    const ours = (call: () => void) => attempt === this.#attempt && call();
     try {
-      token = await this.#currentToken();
+      const token = await this.#currentToken();
+      const open = this.#usesHttp() ? (await import("./http.ts")).openHttp : openSocket;
+      ours(() => {
+        this.#wire = open(this.ways.world, this.ways.base, this.#hello(token), {
+          opened: () => ours(() => this.#opened()),
+          message: (message) => ours(() => this.#heard(message)),
+          closed: (code, reason) => ours(() => this.#lost(code, reason ?? "")),
+        });
+      });
     } catch (error) {
-      if (attempt === this.#attempt) this.#lost(undefined, `getToken failed: ${error}`);
-      return;
+      ours(() => this.#lost(undefined, String(error)));
     }
-    if (attempt !== this.#attempt || this.#state !== "connecting") return;
-    const { world, base, platform, transport } = this.ways;
+  }
+
+  /** Whether this attempt is by HTTP. One more WebSocket that does not open after it, and HTTP is next again. */
+  #usesHttp(): boolean {
+    const { transport } = this.ways;
     const isBlocked = transport === "auto" && this.#unopened >= BLOCKED_AFTER;
-    const open = transport === "http" || isBlocked ? openHttp : openSocket;
-    // One more WebSocket that does not open, and HTTP is next again.
     this.#unopened = isBlocked ? BLOCKED_AFTER - 1 : this.#unopened + 1;
-    const hello = {
+    return isBlocked || transport === "http";
+  }
+
+  #hello(token: string): ClientMessage {
+    const { resume } = this;
+    const { platform } = this.ways;
+    return {
       type: "hello",
       token,
-      ...(this.resume && { resume: this.resume, seen: this.user.seen() }),
+      ...(resume && { resume, seen: this.user.seen() }),
       visible: this.isVisible,
       active: this.#hasInput,
       ...(platform && { platform }),
       client: "hereabouts-js/0.1.0",
     };
-    const ours = (call: () => void) => attempt === this.#attempt && call();
-    this.#stops.push(world.after(WELCOME_SECONDS, () => this.#lost(undefined, "no welcome")));
-    try {
-      this.#wire = open(world, base, hello, {
-        opened: () => ours(() => this.#opened()),
-        message: (message) => ours(() => this.#heard(message)),
-        closed: (code, reason) => ours(() => this.#lost(code, reason ?? "")),
-      });
-    } catch (error) {
-      this.#lost(undefined, String(error));
-    }
   }
 
   #opened(): void {

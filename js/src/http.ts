@@ -1,6 +1,7 @@
 /**
  * The same messages without a WebSocket: heartbeats by HTTP, and Server-Sent Events for what changes.
  *
+ * Loaded when it is first needed; where nothing can be loaded later, as in a service worker, there are WebSockets only.
  * It carries presence, joining, watching and typing. State, status and occupancy need a WebSocket; here they are
  * refused with `unsupported`. Source: spec/protocol.md, "HTTP".
  */

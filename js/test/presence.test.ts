@@ -221,7 +221,12 @@ test("a status that is declared offline waits, and only the newest is said", asy
 test("closing is a leave at once, and connecting again is a new session with what is still wanted", async () => {
   const server = createServer();
   let user = "ada";
-  const presence = createPresence({ url: "http://x.test", getToken: () => `dev:${user}`, world: server.world() });
+  const presence = createPresence({
+    url: "http://x.test",
+    transport: "websocket",
+    getToken: () => `dev:${user}`,
+    world: server.world(),
+  });
   presence.room("doc:1").join();
   await server.advance(1);
   presence.close();

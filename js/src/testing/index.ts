@@ -12,5 +12,11 @@ export function createServer(options: ServerOptions = {}): MemoryServer {
 /** A client of a server in memory, as this user. */
 export function createClient(server: MemoryServer, user: string, more: Partial<PresenceOptions> = {}): Presence {
   const getToken = () => `dev:${user}`;
-  return createPresence({ url: "http://presence.test", getToken, world: server.world(), ...more });
+  return createPresence({
+    url: "http://presence.test",
+    getToken,
+    world: server.world(),
+    transport: "websocket",
+    ...more,
+  });
 }

@@ -1,0 +1,97 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { createPresence, type Presence, type PresenceOptions } from "../../src/index.ts";
+import { platform } from "../../src/world.ts";
+import { LiveServer, until } from "./server.ts";
+
+let server: LiveServer;
+let clients: Presence[] = [];
+
+beforeAll(async () => {
+  server = await LiveServer.start();
+}, 30_000);
+afterAll(() => server.kill());
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close();
+});
+
+function as(user: string, more: Partial<PresenceOptions> = {}): Presence {
+  const client = createPresence({ url: server.url, getToken: () => `dev:${user}`, ...more });
+  clients = [...clients, client];
+  return client;
+}
+
+/** The platform's world with every WebSocket that was made. */
+function sockets() {
+  const made: WebSocket[] = [];
+  const socket = (url: string, protocol: string) => {
+    const one = platform.socket(url, protocol);
+    made.push(one);
+    return one;
+  };
+  return { made, world: { ...platform, socket } };
+}
+
+test("join, update, type; a lost socket resumes and nobody has left", { timeout: 30_000 }, async () => {
+  const { made, world } = sockets();
+  const [ada, bob] = [as("ada", { world }), as("bob")];
+  const [mine, his] = [ada.room("doc:1"), bob.room("doc:1")];
+  const left: string[] = [];
+  his.on("left", ({ user_id }) => left.push(user_id));
+  await Promise.all([mine.join({ cursor: [0, 0] }).ready, his.join().ready]);
+  await until(() => his.getSnapshot().count === 2);
+  mine.update({ cursor: [3, 4] });
+  await until(() => JSON.stringify(his.getSnapshot().others[0]?.state) === '{"cursor":[3,4]}');
+  mine.typing();
+  await until(() => his.getSnapshot().typing[0] === "ada");
+  const before = ada.connection.getSnapshot().user;
+  made[0]?.close();
+  await until(() => made.length === 2 && ada.connection.getSnapshot().state === "connected");
+  mine.update({ cursor: [5, 6] });
+  await until(() => JSON.stringify(his.getSnapshot().others[0]?.state) === '{"cursor":[5,6]}');
+  expect(ada.connection.getSnapshot()).toMatchObject({ transport: "websocket", user: before });
+  expect(left).toEqual([]);
+  ada.close();
+  await until(() => his.getSnapshot().count === 1);
+  expect(left).toEqual(["ada"]);
+});
+
+test("users, statuses and counts", { timeout: 30_000 }, async () => {
+  const [ada, bob] = [as("ada"), as("bob")];
+  await ada.user("bob").watch().ready;
+  bob.connect();
+  await until(() => ada.user("bob").getSnapshot()?.status === "online");
+  await bob.setStatus("dnd", { text: "deep work" });
+  await until(() => ada.user("bob").getSnapshot()?.text === "deep work");
+  bob.room("doc:2").join();
+  await ada.room("doc:2").watch("count").ready;
+  await until(() => ada.room("doc:2").getSnapshot().count === 1);
+  expect(await ada.lookUp(["nobody", "bob"])).toMatchObject([{ status: "offline" }, { status: "dnd" }]);
+  expect(Math.abs(ada.serverNow() - Date.now())).toBeLessThan(2000);
+});
+
+test("where WebSockets are blocked it works by HTTP", { timeout: 30_000 }, async () => {
+  const blocked = { ...platform, random: () => 0, socket: () => platform.socket("ws://127.0.0.1:9/", "none") };
+  const [ada, bob] = [as("ada", { world: blocked }), as("bob")];
+  await bob.room("doc:3").join().ready;
+  await ada.room("doc:3").join().ready;
+  await until(() => bob.room("doc:3").getSnapshot().count === 2);
+  expect(ada.connection.getSnapshot()).toMatchObject({ state: "connected", transport: "http" });
+  expect(ada.room("doc:3").getSnapshot().count).toBe(2);
+  ada.room("doc:3").typing();
+  await until(() => bob.room("doc:3").getSnapshot().typing[0] === "ada");
+  bob.room("doc:3").leave();
+  await until(() => ada.room("doc:3").getSnapshot().count === 1);
+  ada.close();
+  await until(async () => (await bob.lookUp(["ada"]))[0]?.status === "offline");
+});
+
+test("a server that is killed and comes back has everybody again", { timeout: 30_000 }, async () => {
+  const ada = as("ada", { transport: "websocket" });
+  const room = ada.room("doc:4");
+  await room.join({ page: 1 }).ready;
+  await server.kill();
+  await until(() => room.getSnapshot().stale);
+  room.update({ page: 2 });
+  await server.run();
+  await until(() => !room.getSnapshot().stale && room.getSnapshot().self?.state.page === 2, 20);
+});

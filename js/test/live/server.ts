@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** A real `hereabouts dev`, on a port of its own. */
+export class LiveServer {
+  #process: ChildProcess | undefined;
+
+  private constructor(readonly port: number) {}
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  static async start(): Promise<LiveServer> {
+    const server = new LiveServer(await freePort());
+    await server.run();
+    return server;
+  }
+
+  /** Start it; it is fit for traffic when this resolves. */
+  async run(): Promise<void> {
+    const env = { ...process.env, PYTHONPATH: `${ROOT}/src`, HEREABOUTS_JOURNAL__URL: "none" };
+    const args = ["-m", "hereabouts", "dev", "--port", `${this.port}`];
+    this.#process = spawn(`${ROOT}/.venv/bin/python`, args, { env, stdio: "ignore" });
+    await until(async () => (await fetch(`${this.url}/readyz`)).ok, 20);
+  }
+
+  /** Kill it, as a power cut does. */
+  async kill(): Promise<void> {
+    if (!this.#process) return;
+    const ended = once(this.#process, "exit");
+    this.#process.kill("SIGKILL");
+    await ended;
+  }
+}
+
+/** Wait until something is so. What throws is not so yet. */
+export async function until(isSo: () => unknown, seconds = 10): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      if (await isSo()) return;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+    if (Date.now() > deadline) throw new Error(`not so within ${seconds} s: ${isSo}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  return port;
+}
