@@ -5,6 +5,7 @@ const entry = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.me
 
 const entries = {
   index: entry("index.ts"),
+  react: entry("react/index.ts"),
   "react-native": entry("react-native/index.ts"),
   testing: entry("testing/index.ts"),
 };
@@ -13,7 +14,10 @@ export default defineConfig({
   build: {
     target: "es2022",
     lib: { entry: entries, formats: ["es"] },
-    rolldownOptions: { external: ["react", "react/jsx-runtime"], output: { minify: true } },
+    rolldownOptions: {
+      external: ["react", "react/jsx-runtime"],
+      output: { minify: true, banner: (chunk) => (chunk.name === "react" ? '"use client";' : "") },
+    },
     sourcemap: true,
   },
   resolve: {

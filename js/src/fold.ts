@@ -9,10 +9,14 @@ import type { Change, Count, Delta, Member, RoomMessage, Snapshot, View } from "
 
 export type RoomEvent =
   | { readonly event: "synced" }
-  | { readonly event: "joined" | "updated"; readonly member: Member }
+  | { readonly event: "joined"; readonly member: Member }
+  | { readonly event: "updated"; readonly member: Member }
   | { readonly event: "left"; readonly user_id: string; readonly cause?: string }
   | { readonly event: "count"; readonly count: number }
   | { readonly event: "typing"; readonly user_ids: readonly string[] };
+
+/** The events of one kind. */
+export type RoomEventOf<E extends RoomEvent["event"]> = Extract<RoomEvent, { readonly event: E }>;
 
 export interface Step {
   readonly events: readonly RoomEvent[];

@@ -1,6 +1,6 @@
 export type { ConnectionSnapshot } from "./connection.ts";
 export { Lost, Refused, SessionEnded } from "./errors.ts";
-export type { RoomEvent } from "./fold.ts";
+export type { RoomEvent, RoomEventOf } from "./fold.ts";
 export type { HoldingsSnapshot, Lease } from "./interest.ts";
 export type {
   Card,

@@ -1,7 +1,7 @@
 /** The client: one connection for all that a page shows of presence. */
 import { Connection, type ConnectionSnapshot, type Ways } from "./connection.ts";
 import { Refused } from "./errors.ts";
-import type { RoomEvent } from "./fold.ts";
+import type { RoomEvent, RoomEventOf } from "./fold.ts";
 import { type HoldingsSnapshot, Interest, type Lease, NO_HOLDINGS } from "./interest.ts";
 import type { Card, Declared, Ok, Patch } from "./messages.ts";
 import { hasPage, Page } from "./page.ts";
@@ -51,7 +51,7 @@ export interface Room extends Readable<RoomSnapshot> {
   /** Leave now, whoever else holds a lease. Nobody is back before the next `join`. */
   leave(): void;
   /** Call with each change. Gives the function that ends it. */
-  on<E extends RoomEvent["event"]>(event: E, listener: (event: RoomEvent & { event: E }) => void): () => void;
+  on<E extends RoomEvent["event"]>(event: E, listener: (event: RoomEventOf<E>) => void): () => void;
 }
 
 export class Presence {
