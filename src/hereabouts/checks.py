@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from hereabouts.auth.api_keys import KeyEntry, KeyRing
 from hereabouts.auth.config import AuthConfig, check_config, check_url, is_loopback
 from hereabouts.auth.tokens import EVERYTHING
+from hereabouts.backends.opening import check_address
 from hereabouts.engine.identity import Grants
 from hereabouts.engine.relations import check
 from hereabouts.errors import ConfigError
@@ -125,6 +126,7 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
     resolver_url = settings.auth.resolver_url
     if resolver_url is not None:
         checks.append(lambda: check_url(resolver_url, "auth.resolver_url"))
+    checks.append(lambda: check_address(settings.backend.url))
     if not is_dev or has_keys(settings):
         checks.append(lambda: check_config(auth_config(settings)))
     for attempt in checks:

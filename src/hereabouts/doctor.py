@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from hereabouts.auth.tokens import jwt_verifier
+from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, check_settings, has_keys
+from hereabouts.engine.records import FeedKey, Owner, Presence, Put, Remove
 from hereabouts.errors import HereaboutsError
 from hereabouts.journal.opening import open_journal
 from hereabouts.settings import Settings
@@ -35,6 +37,7 @@ def examine(settings: Settings, *, is_dev: bool = False) -> list[Finding]:
         *_settings(settings, is_dev),
         _port(settings),
         asyncio.run(_journal(settings)),
+        asyncio.run(_store(settings)),
         *([asyncio.run(_keys(settings))] if has_keys(settings) else []),
         _files(),
         _clock(),
@@ -69,6 +72,25 @@ async def _journal(settings: Settings) -> Finding:
     except (HereaboutsError, OSError) as error:
         return Finding("journal", False, str(error))
     return Finding("journal", True, f"{settings.journal.url} was opened and written to")
+
+
+async def _store(settings: Settings) -> Finding:
+    """The live store answers, takes a step and gives it to who follows; the step is taken away again."""
+    feed = FeedKey("doctor", "room", f"doctor-{time.time_ns()}")
+    record = Presence("doctor", "doctor", 1, Owner("doctor", 1), 0, False, False, None, 0)
+    try:
+        backend = open_backend(settings.backend.url, record.owner, settings.backend.prefix)
+        await backend.open()
+        try:
+            started = time.monotonic()
+            await backend.commit(feed, Put(record))
+            took_ms = (time.monotonic() - started) * 1000
+            await backend.commit(feed, Remove("doctor", "doctor", 1, record.owner, "leave"))
+        finally:
+            await backend.close()
+    except (HereaboutsError, OSError) as error:
+        return Finding("store", False, str(error))
+    return Finding("store", True, f"took a step in {took_ms:.1f} ms")
 
 
 async def _keys(settings: Settings) -> Finding:

@@ -73,7 +73,7 @@ class Node:
         context = self.context
         self.registry = Registry()
         self.cards = Cards(context, policies.resolve().fanout_window_seconds)
-        self.people = People(context, self.cards, self._turned)
+        self.people = People(context, self.cards, self._turned, self.moved)
         self.relay = Relay(context, self.people)
         self.holdings = Holdings(context, self.registry)
         self.kinds = Kinds(context, self.holdings)
@@ -120,6 +120,7 @@ class Node:
         context, journal = self.context, self.context.journal.health()
         return {
             **context.telemetry.readings(),
+            **context.backend.readings(),
             "journal_rows_total": self.context.journal.counts,
             "journal_lost_rows_total": journal.lost_rows,
             "journal_queued_rows": journal.queued_rows,
@@ -151,6 +152,12 @@ class Node:
 
     def _turned(self, owned: OwnedSession, outcome: Outcome, seq: int) -> None:
         self.writer.run(owned, owned.session.follow_outcome(outcome, seq, self.context.now()))
+
+    def moved(self, owned: OwnedSession) -> None:
+        """One of our sessions goes on at another node: nothing of it is ours any more."""
+        if self.context.backend.peers is not None:
+            self.context.backend.peers.disown(owned.session.session_id)
+        self.writer.run(owned, owned.session.give_up())
 
     def _part(self, link: Link, code: CloseCode, reason: str) -> None:
         self.driver.part(link, code, reason)

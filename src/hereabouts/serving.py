@@ -14,7 +14,7 @@ import uvloop
 from hereabouts.auth.minting import minter
 from hereabouts.auth.resolver import Resolver
 from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
-from hereabouts.backends.memory import MemoryBackend
+from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, has_keys, key_ring, origins, refuse_faulty
 from hereabouts.engine.records import Owner
 from hereabouts.gateway.door import Door
@@ -25,6 +25,7 @@ from hereabouts.node import Node
 from hereabouts.runtime.census import Census
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.leaving import Leaving
+from hereabouts.runtime.neighbours import Neighbours
 from hereabouts.settings import Settings
 from hereabouts.telemetry import log_to_stderr
 
@@ -40,18 +41,21 @@ class Serving:
         self.settings = settings
         clock = Clock()
         auth = auth_config(settings, is_dev=is_dev)
+        owner = Owner(settings.node_name, clock.now().at)
+        book = settings.book()
         self.node = Node(
-            policies=settings.book(),
+            policies=book,
             limits=settings.engine_limits(),
-            backend=MemoryBackend(settings.node_name),
+            backend=open_backend(settings.backend.url, owner, settings.backend.prefix, book.node.lease_seconds),
             journal=open_journal(settings.journal.url, flush_seconds=settings.journal.flush_seconds),
             verifier=_verifier(settings, clock, is_dev),
-            owner=Owner(settings.node_name, clock.now().at),
+            owner=owner,
             clock=clock,
             resolver=_resolver(settings, clock),
         )
         node = self.node
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
+        self._neighbours = Neighbours(node.context, node.registry, node.people, node.writer, self.leaving, node.moved)
         self._census = Census(node.context, settings.journal.keep_days)
         self.door = Door(
             node.context,
@@ -74,6 +78,7 @@ class Serving:
     async def open(self) -> None:
         """Open the node, bring back what an earlier process left, and say so where that is not certain."""
         await self.node.open()
+        await self._neighbours.open()
         taken = await self.leaving.take_over()
         lost = await self.node.context.journal.recover(
             self.node.context.owner.node,
@@ -83,7 +88,7 @@ class Serving:
         await self.node.holdings.recall()
         if lost:
             policy = self.node.context.policies.resolve()
-            self.leaving.degrade(max(policy.grace_seconds, policy.beat_visible_seconds))
+            self.leaving.degrade_for(max(policy.grace_seconds, policy.beat_visible_seconds))
         self._census.start()
         self.node.is_open = True
         log.info("open", node=self.node.context.owner.node, taken_over=taken, ended_without_word=lost)
@@ -99,6 +104,7 @@ class Serving:
 
     async def close(self) -> None:
         """Leave the sessions to the next process, write what waits, let go."""
+        await self._neighbours.close()
         handed = await self.leaving.hand_over()
         await self._census.stop()
         await self.node.close()

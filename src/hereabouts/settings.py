@@ -153,7 +153,12 @@ class JournalSettings(_Section):
 class BackendSettings(_Section):
     """Where what is live is kept."""
 
-    url: Literal["memory://"] = Field(default="memory://", description="`memory://`: in this process")
+    url: str = Field(
+        default="memory://",
+        description="`memory://`: in this process; for several nodes `valkey://HOST:PORT/0`, "
+        "`valkey+sentinel://HOST,HOST/SERVICE` or `valkey+cluster://HOST,HOST`",
+    )
+    prefix: str = Field(default="hb", min_length=1, description="what every key in the store begins with")
 
 
 class Settings(BaseSettings):

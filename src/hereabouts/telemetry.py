@@ -71,6 +71,9 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure("journal_queued_rows", "gauge", None, "Rows that wait to be written."),
     Measure("journal_failing", "gauge", None, "1 while the journal cannot write."),
     Measure("degraded", "gauge", None, "1 while views may be stale."),
+    Measure("store_commands_total", "counter", None, "Commands sent to the shared store; 0 without one."),
+    Measure("store_gaps_total", "counter", None, "Feeds of the store that were read anew because steps were missed."),
+    Measure("store_breaks_total", "counter", None, "Times that the subscription to the store broke or fell deaf."),
     Measure("draining", "gauge", None, "1 while the node asks its clients to move."),
     Measure("build_info", "gauge", "version", "1, with the version as label."),
 )

@@ -24,6 +24,7 @@ MIRRORED: Final = ("protocol", "engine", "fanout", "backends", "journal", "auth"
 ELSEWHERE: Final = {
     "backends/base.py": "the seam; tests/contract/test_backends.py runs its suite",
     "backends/memory.py": "tests/contract/test_backends.py",
+    "backends/opening.py": "tests/unit/test_valkey_parts.py",
     "engine/effects.py": "values only",
     "engine/records.py": "values only; their one rule is in tests/contract/test_backends.py",
     "fanout/occupancy.py": "tests/unit/test_kind_fan.py",

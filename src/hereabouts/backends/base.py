@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from hereabouts.engine.records import Change, Commit, Entry, FeedKey, FeedSnapshot
+from hereabouts.engine.records import Change, Commit, Entry, FeedKey, FeedSnapshot, Owner, Records
 
 
 class Follower(Protocol):
@@ -26,8 +26,101 @@ class Follower(Protocol):
         """An unstored signal: the user typed (`on`) or stopped."""
 
 
+class Peer(NamedTuple):
+    """A node process that others may see: when it last renewed its lease, and which store it has registered with."""
+
+    owner: Owner
+    renewed_at: int
+    registered: str
+
+
+class Roll(NamedTuple):
+    """What a renewal of this node's lease found.
+
+    `at` is the store's time (milliseconds) at `tick` of the monotonic clock. `generation` names the store's life:
+    another one means that everything was lost. `renewed_at` is when this node's lease had been renewed before, `None`
+    where the store did not know it. `peers` are all nodes that the store knows but this one.
+    """
+
+    at: int
+    tick: float
+    generation: str
+    renewed_at: int | None
+    peers: tuple[Peer, ...]
+
+
+class Place(NamedTuple):
+    """Where a record of a session stands."""
+
+    feed: FeedKey
+    user_id: str
+    session_id: str
+
+
+class Peers(ABC):
+    """What nodes over one store do for each other. A method that cannot reach the store raises `StoreUnavailable`."""
+
+    @abstractmethod
+    def on_roll(self, listener: Callable[[Roll | None], None]) -> None:
+        """Call `listener` after each attempt to renew the lease: `None` where the store could not be reached."""
+
+    @abstractmethod
+    def on_doubt(self, listener: Callable[[bool], None]) -> None:
+        """Call `listener` when steps may have been missed; `True` where what stood was lost.
+
+        Followers hear nothing more until `reread`.
+        """
+
+    @abstractmethod
+    async def renew(self) -> Roll | None:
+        """Renew the lease now, whenever it was due."""
+
+    @abstractmethod
+    def lost(self) -> None:
+        """The store's life is a new one: what this node had noted there is gone, and is noted anew with each put."""
+
+    @abstractmethod
+    def register(self, generation: str) -> None:
+        """Everything of this node stands in this life of the store; the next renewal tells the others."""
+
+    @abstractmethod
+    async def reread(self) -> None:
+        """Read every followed feed anew and tell its followers, as a gap, what it is now."""
+
+    @abstractmethod
+    async def places(self, owner: Owner) -> list[Place]:
+        """Where the records of a node process may stand."""
+
+    @abstractmethod
+    async def reap(self, owner: Owner, place: Place, cause: str) -> Commit:
+        """Take the record away if that owner still has it, whatever its incarnation."""
+
+    @abstractmethod
+    async def forget(self, owner: Owner) -> None:
+        """The node process is dead, and nothing of it stands any more."""
+
+    @abstractmethod
+    async def keep(self, session_id: str, payload: bytes) -> None:
+        """Keep what another node needs to go on with the session, for as long as records of it stand."""
+
+    @abstractmethod
+    async def kept(self, session_id: str) -> tuple[bytes, list[Place]] | None:
+        """What was kept of a session, and where its records stand."""
+
+    @abstractmethod
+    async def standing(self, place: Place) -> Records | None:
+        """The record that stands there."""
+
+    @abstractmethod
+    def disown(self, session_id: str) -> None:
+        """The session goes on elsewhere: where it stands is no more this node's to keep."""
+
+
 class Backend(ABC):
     """Live state. A method that cannot reach the store raises `StoreUnavailable`; none of them waits for long."""
+
+    peers: Peers | None = None
+    """What there is for several nodes; `None` where the live state is this process's own."""
 
     @abstractmethod
     async def open(self) -> None:
@@ -64,3 +157,7 @@ class Backend(ABC):
     @abstractmethod
     def on_health(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(False)` when the store is out of reach and `listener(True)` when it is back."""
+
+    def readings(self) -> dict[str, float]:
+        """What it measures, by the names of `telemetry.MEASURES`."""
+        return {"store_commands_total": 0.0, "store_gaps_total": 0.0, "store_breaks_total": 0.0}

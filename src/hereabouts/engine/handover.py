@@ -44,8 +44,8 @@ class HandedSession(Struct, frozen=True):
     info: Raw | UnsetType = UNSET
 
 
-def hand_over(session: Session) -> bytes:
-    """The session, encoded."""
+def hand_over(session: Session, *, with_rooms: bool = True) -> bytes:
+    """The session, encoded; without its rooms where they can be read elsewhere."""
     return msgspec.json.encode(
         HandedSession(
             session_id=session.session_id,
@@ -61,7 +61,7 @@ def hand_over(session: Session) -> bytes:
             platform=session.platform,
             rooms={
                 room: HandedRoom(joined.joined_at, joined.state, joined.grace_seconds)
-                for room, joined in session.rooms.items()
+                for room, joined in (session.rooms.items() if with_rooms else ())
             },
             info=UNSET if session.identity.info is None else session.identity.info,
         )

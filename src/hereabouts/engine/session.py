@@ -389,6 +389,12 @@ class Session:
         effects = self._withdraw(cause)
         return effects + self._finish("end", cause, code, reason)
 
+    def give_up(self) -> Effects:
+        """The session goes on at another node: here it is over, and nothing of it is this node's to withdraw."""
+        if self.phase == "over":
+            return NOTHING
+        return self._finish("end", "drained", SUPERSEDED, "the session was resumed at another node")
+
     def advance(self, now: Now) -> Effects:
         """Do what time alone has made due."""
         effects: Effects = []

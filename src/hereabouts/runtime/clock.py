@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from hereabouts.engine.records import Now
+
+STEP_SECONDS: Final = 0.01
+"""By how much server time may be moved at once; it is read so rarely that it never goes back."""
 
 
 class Clock:
@@ -21,6 +25,7 @@ class Clock:
         self._wall = wall
         self._ahead = wall() - monotonic()
         self.stalled_seconds = 0.0
+        self._is_led = False
 
     def now(self) -> Now:
         """The moment, on both clocks."""
@@ -38,6 +43,15 @@ class Clock:
     def stall(self, seconds: float) -> None:
         """The event loop stood still for so long: all deadlines move by it."""
         self.stalled_seconds += seconds
+
+    def follow(self, at: int, monotonic: float) -> None:
+        """Server time was `at` when the monotonic clock showed `monotonic`, says the store (rule 18).
+
+        It is taken over at once the first time, before anything is served; later in steps that nobody notices.
+        """
+        moved = at / 1000 - monotonic - self._ahead
+        self._ahead += max(-STEP_SECONDS, min(moved, STEP_SECONDS)) if self._is_led else moved
+        self._is_led = True
 
     def tick_of(self, at: int, now: Now) -> float:
         """The tick at which server time will be `at`."""

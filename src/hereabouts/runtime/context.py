@@ -14,6 +14,7 @@ from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import NodeClocks, Policy, PolicyBook
 from hereabouts.engine.records import Change, Commit, FeedKey, Now, Owner
 from hereabouts.engine.session import Session
+from hereabouts.errors import StoreUnavailable
 from hereabouts.journal.base import Journal
 from hereabouts.journal.recorder import Recorder
 from hereabouts.runtime.clock import Clock
@@ -72,7 +73,13 @@ class Context:
         return self.degraded_since_at is not None
 
     def failed(self, error: BaseException) -> None:
-        """Something of ours went wrong: it is counted and logged, and nobody else suffers from it."""
+        """Something of ours went wrong: it is counted and logged, and nobody else suffers from it.
+
+        A store out of reach is no fault of this node.
+        """
+        if isinstance(error, StoreUnavailable):
+            log.warning("store", text=str(error))
+            return
         self.telemetry.faults += 1
         log.error("fault", exc_info=error)
 

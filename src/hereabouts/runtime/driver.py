@@ -12,7 +12,7 @@ from hereabouts.auth.tokens import Verifier
 from hereabouts.engine.deadlines import Timed
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.limits import Abuse
-from hereabouts.errors import HereaboutsError, Refusal
+from hereabouts.errors import HereaboutsError, Refusal, StoreUnavailable
 from hereabouts.fanout.outbox import Connection, Packet, pack
 from hereabouts.fanout.room import RoomFan
 from hereabouts.fanout.viewer import Viewer
@@ -303,6 +303,9 @@ class Driver:
         except Refusal as refusal:
             self.refuse(link, refusal, None)
             self.part(link, _close_code(refusal), refusal.message)
+        except StoreUnavailable as error:
+            self.refuse(link, Refusal("degraded", f"the server cannot see its store: {error}"), None)
+            self.part(link, codes.OVERLOADED, "the server cannot see its store")
         except Exception as error:
             self._failed(error)
             self.part(link, codes.INTERNAL, "a fault of the server; it is in its log")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hereabouts.engine.effects import Write
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Declaration, Put
 from hereabouts.engine.session import Session
-from hereabouts.errors import Refusal
+from hereabouts.errors import Refusal, StoreUnavailable
 from hereabouts.fanout.room import RoomFan
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Hello, PolicyInfo, UserInfo, Welcome
+from hereabouts.runtime import moving
 from hereabouts.runtime.barring import check_resume, check_user
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.context import Context
@@ -50,16 +53,33 @@ class Entrance:
             check_id(hello.platform, "platform", id_bytes=64)
         check_resume(self._context, identity.tenant, hello.resume)
         found = self._resumable(hello.resume, identity)
+        if found is None and hello.resume is not None:
+            found = await self.fetch(hello.resume, identity, chain)
         if found is not None and hello.resume is not None:
             effects = found.session.resume(self._context.now(), identity, link, hello.visible, hello.active)
             self._writer.run(found, effects)
             found.link = link
             self._context.file(found)
+            found.chain.add(partial(moving.keep, self._context, found.session))
             rooms = [await self._relay.room(found.session.room_feed(room)) for room in list(found.session.rooms)]
             return found, self._welcome(found, True, hello.resume), rooms
         owned, resume = self.open(identity, chain, link, hello.visible, hello.active, hello.platform)
         await self.settle_in(owned)
         return owned, self._welcome(owned, False, resume), []
+
+    async def fetch(self, secret: str, identity: Identity, chain: Chain) -> OwnedSession | None:
+        """The session of this secret from the node that had it, for whoever goes on with it here."""
+        session = await moving.fetch(self._context, secret, identity)
+        if session is None:
+            return None
+        there = self._registry.by_resume(secret)
+        if there is not None:
+            return there
+        owned = OwnedSession(session, chain, self._context.limits)
+        self._registry.add(owned)
+        person = await self._settle(owned)
+        session.outcome, session.outcome_seq = person.outcome, person.seq
+        return owned
 
     def _resumable(self, secret: str | None, identity: Identity) -> OwnedSession | None:
         found = self._registry.by_resume(secret) if secret else None
@@ -100,8 +120,14 @@ class Entrance:
 
     async def settle_in(self, owned: OwnedSession) -> None:
         """Let the user's feed know of a new session, and what the user had declared before."""
-        person = await self._settle(owned)
-        await self._writer.perform(owned, owned.session.begin())
+        try:
+            person = await self._settle(owned)
+            await self._writer.perform(owned, owned.session.begin())
+            await moving.keep(self._context, owned.session)
+        except StoreUnavailable:
+            # Nobody was told of it, so nobody can come back to it.
+            self._writer.run(owned, owned.session.give_up())
+            raise
         owned.session.outcome, owned.session.outcome_seq = person.outcome, person.seq
 
     async def bring_back(self, session: Session) -> None:

@@ -34,6 +34,7 @@ class Leaving:
         self._registry = registry
         self._relay = relay
         self._entrance = entrance
+        self._doubts: set[str] = set()
 
     # Going
 
@@ -92,16 +93,22 @@ class Leaving:
             taken += 1
         return taken
 
-    def degrade(self, seconds: float) -> None:
-        """From now on say that views may be stale; after so long say that they are not, and show everything anew."""
+    def degrade_for(self, seconds: float) -> None:
+        """Say so long that views may be stale: who was here before may not be back yet."""
+        self.degrade("start")
+        self._context.later(seconds, lambda: self.restore("start"))
+
+    def degrade(self, doubt: str) -> None:
+        """From now on say that views may be stale, until this doubt and every other are gone."""
+        self._doubts.add(doubt)
         if self._context.degraded_since_at is None:
             self._context.degraded_since_at = self._context.now().at
             self._tell_all(Degraded(self._context.degraded_since_at))
-        self._context.later(seconds, self.restore)
 
-    def restore(self) -> None:
-        """Views are current again."""
-        if self._context.degraded_since_at is None:
+    def restore(self, doubt: str) -> None:
+        """This doubt is gone; with the last one views are current again, and everything is shown anew."""
+        self._doubts.discard(doubt)
+        if self._doubts or self._context.degraded_since_at is None:
             return
         self._context.degraded_since_at = None
         self._tell_all(Restored())

@@ -62,10 +62,17 @@ class Person:
 class People:
     """All persons of this node. Follows a user's feed for as long as somebody here needs it."""
 
-    def __init__(self, context: Context, cards: Cards, turned: Callable[[OwnedSession, Outcome, int], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        cards: Cards,
+        turned: Callable[[OwnedSession, Outcome, int], None],
+        moved: Callable[[OwnedSession], None],
+    ) -> None:
         self._context = context
         self._cards = cards
         self._turned = turned
+        self._moved = moved
         self._people: dict[FeedKey, Person] = {}
 
     def __len__(self) -> int:
@@ -133,7 +140,19 @@ class People:
     def _outcome(person: Person, removal: Remove | None) -> Outcome:
         return follow(person.outcome, person.records.values(), removal)
 
+    def _give_up(self, person: Person) -> None:
+        """A newer life of one of our sessions stands there, of another owner: it was resumed at that node."""
+        for owned in tuple(person.sessions):
+            record = person.records.get(owned.session.session_id)
+            if (
+                record is not None
+                and record.owner != owned.session.owner
+                and record.incarnation > owned.session.incarnation
+            ):
+                self._moved(owned)
+
     def _turn(self, person: Person, removal: Remove | None = None) -> None:
+        self._give_up(person)
         outcome = self._outcome(person, removal)
         if outcome == person.outcome:
             return

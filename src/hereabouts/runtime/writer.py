@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
 from hereabouts.engine.records import DECLARATION, Change, Commit, Declaration, FeedKey, Put, Remove
+from hereabouts.engine.session import session_feeds
+from hereabouts.errors import StoreUnavailable
 from hereabouts.fanout.outbox import Connection
 from hereabouts.protocol.codes import CloseCode
 from hereabouts.runtime.chain import Step
@@ -29,6 +31,7 @@ class Writer:
         self._over = over
         self._departed = departed
         self._throttles = Throttles(context.recorder, context.file)
+        self._unfinished: list[tuple[OwnedSession, FeedKey, Remove]] = []
 
     def run(self, owned: OwnedSession, effects: Effects) -> None:
         """Carry out effects, behind whatever was decided for the session before."""
@@ -71,9 +74,26 @@ class Writer:
         if isinstance(effect, Signal):
             await self._context.backend.signal(effect.feed, effect.user_id, effect.on)
             return
-        commit = await self._context.commit(owned.session, effect.feed, effect.change)
+        try:
+            commit = await self._context.commit(owned.session, effect.feed, effect.change)
+        except StoreUnavailable:
+            # What is put is put again when the store is back, from what stands then; a removal would be forgotten.
+            if isinstance(effect.change, Remove):
+                self._unfinished.append((owned, effect.feed, effect.change))
+            raise
         if commit.applied:
             await self._committed(owned, effect.feed, effect.change, commit)
+
+    async def finish(self) -> None:
+        """Do what a store out of reach left undone: removals, unless the session has come back meanwhile."""
+        while self._unfinished:
+            owned, feed, change = self._unfinished[0]
+            stands = {write.feed for write in session_feeds(owned.session) if isinstance(write, Write)}
+            if feed not in stands:
+                commit = await self._context.commit(owned.session, feed, change)
+                if commit.applied:
+                    await self._committed(owned, feed, change, commit)
+            del self._unfinished[0]
 
     async def _committed(self, owned: OwnedSession, feed: FeedKey, change: Change, commit: Commit) -> None:
         if feed.kind == "room":
@@ -93,6 +113,15 @@ class Writer:
             left = commit.others[0]
             remove = Remove(DECLARATION, left.user_id, left.incarnation, left.owner, change.cause)
             await self._context.backend.commit(feed, remove)
+
+    async def reaped(self, feed: FeedKey, change: Remove, commit: Commit) -> None:
+        """A dead node's record was taken away; its journal tells of the session, not ours."""
+        if not commit.applied:
+            return
+        if feed.kind == "room":
+            self._count(change, commit)
+        else:
+            await self._removed(feed, change, commit)
 
     def _count(self, change: Change, commit: Commit) -> None:
         if commit.others:

@@ -85,6 +85,11 @@ class ServerProcess:
         except httpx.TransportError:
             return False
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the signal and wait for nothing: SIGSTOP lets it stand still, SIGCONT go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal and wait for the end: the exit code."""
         assert self._process is not None

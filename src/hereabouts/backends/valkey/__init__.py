@@ -1,0 +1,1 @@
+"""Live state in Valkey or Redis, for several nodes. Needs the extra `valkey`."""

@@ -1,0 +1,56 @@
+"""Clients of redis-py for an address: one that waits without blocking, one for a thread of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import redis
+from redis import asyncio as waiting
+from redis.asyncio.cluster import ClusterNode as WaitingClusterNode
+from redis.asyncio.retry import Retry as WaitingRetry
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.retry import Retry
+
+from hereabouts.backends.valkey.address import Address
+
+ANSWER_SECONDS: Final = 2.0
+"""How long the store may take for an answer before it counts as out of reach."""
+
+
+def connect(address: Address) -> Any:
+    """A client for the event loop; it connects when it is first used."""
+    common = _common(address)
+    if address.is_cluster:
+        nodes = [WaitingClusterNode(host, port) for host, port in address.hosts]
+        return waiting.RedisCluster(startup_nodes=nodes, ssl=address.is_tls, **common)
+    # Who asked decides what a failure means; asking again behind its back would hide it and take its time.
+    common |= {"db": address.database, "retry": WaitingRetry(NoBackoff(), 0), "ssl": address.is_tls}
+    if address.shape == "sentinel":
+        watchers = waiting.Sentinel(list(address.hosts), socket_timeout=ANSWER_SECONDS)
+        return watchers.master_for(address.service, **common)
+    host, port = address.hosts[0]
+    return waiting.Redis(host=host, port=port, **common)
+
+
+def connect_blocking(address: Address, answer_seconds: float) -> Any:
+    """A client for a thread, which gives up after `answer_seconds`."""
+    common = _common(address) | {"socket_timeout": answer_seconds, "socket_connect_timeout": answer_seconds}
+    if address.is_cluster:
+        nodes = [ClusterNode(host, port) for host, port in address.hosts]
+        return redis.RedisCluster(startup_nodes=nodes, ssl=address.is_tls, **common)
+    common |= {"db": address.database, "retry": Retry(NoBackoff(), 0), "ssl": address.is_tls}
+    if address.shape == "sentinel":
+        watchers = redis.Sentinel(list(address.hosts), socket_timeout=answer_seconds)
+        return watchers.master_for(address.service, **common)
+    host, port = address.hosts[0]
+    return redis.Redis(host=host, port=port, **common)
+
+
+def _common(address: Address) -> dict[str, Any]:
+    return {
+        "username": address.username,
+        "password": address.password,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": ANSWER_SECONDS,
+    }

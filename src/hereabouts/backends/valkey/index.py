@@ -1,0 +1,123 @@
+"""Where the sessions of each node stand, so that others can find what a dead node left and go on with what lives.
+
+A session's hash has a field for each place, and `@session`: what the node that owned it handed to whoever goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from hereabouts.backends.base import Place
+from hereabouts.backends.valkey.keys import Keys
+from hereabouts.backends.valkey.store import Argument, Store
+from hereabouts.engine.records import Change, Declaration, FeedKey, Owner, Put
+
+SESSION: Final = b"@session"
+
+_place = msgspec.json.Decoder(tuple[FeedKey, str])
+
+
+class Index:
+    """The places of this node's own sessions, in memory and in the store."""
+
+    def __init__(self, store: Store, keys: Keys, owner: Owner) -> None:
+        self._store = store
+        self._keys = keys
+        self._owner = owner
+        self._own: dict[str, set[FeedKey]] = {}
+
+    def before(self, feed: FeedKey, change: Change) -> None:
+        """A commit follows: a place that is new is noted first, in the same round trip."""
+        if not isinstance(change, Put) or isinstance(change.record, Declaration) or change.record.owner != self._owner:
+            return
+        session_id = change.record.session_id
+        own = self._own.get(session_id)
+        if own is None:
+            self._ask("SADD", self._keys.owned(self._owner), session_id)
+        if own is None or feed not in own:
+            self._ask("HSET", self._keys.session(session_id), _field(feed, change.record.user_id), b"")
+
+    def after(self, feed: FeedKey, change: Change, applied: bool) -> None:
+        """A commit was answered."""
+        if isinstance(change, Put):
+            if applied and not isinstance(change.record, Declaration) and change.record.owner == self._owner:
+                self._own.setdefault(change.record.session_id, set()).add(feed)
+            return
+        own = self._own.get(change.session_id)
+        if own is None or feed not in own:
+            return
+        own.discard(feed)
+        if not own:
+            self._forget(change.session_id, applied)
+        elif applied:
+            self._ask("HDEL", self._keys.session(change.session_id), _field(feed, change.user_id))
+
+    def disown(self, session_id: str) -> None:
+        """The session is another node's now."""
+        if session_id in self._own:
+            self._forget(session_id, False)
+
+    def lost(self) -> None:
+        """The store is empty: everything is noted anew as it is put."""
+        self._own.clear()
+
+    async def keep(self, session_id: str, payload: bytes) -> None:
+        """See `Peers.keep`."""
+        await self._store.call("HSET", self._keys.session(session_id), SESSION, payload)
+
+    async def kept(self, session_id: str) -> tuple[bytes, list[Place]] | None:
+        """See `Peers.kept`."""
+        fields = _pairs(await self._store.call("HGETALL", self._keys.session(session_id)))
+        payload = fields.pop(SESSION, None)
+        if payload is None:
+            return None
+        return payload, [_read(field, session_id) for field in fields]
+
+    async def places(self, owner: Owner) -> list[Place]:
+        """See `Peers.places`."""
+        session_ids = [each.decode() for each in await self._store.call("SMEMBERS", self._keys.owned(owner))]
+        asked = [self._store.asked("HKEYS", self._keys.session(session_id)) for session_id in session_ids]
+        found = await asyncio.gather(*asked)
+        return [
+            _read(field, session_id)
+            for session_id, fields in zip(session_ids, found, strict=True)
+            for field in fields
+            if field != SESSION
+        ]
+
+    async def reaped(self, place: Place) -> None:
+        """The record there was a dead node's and is gone; with the last one goes all that was kept of the session."""
+        key = self._keys.session(place.session_id)
+        self._ask("HDEL", key, _field(place.feed, place.user_id))
+        if set(await self._store.call("HKEYS", key)) <= {SESSION}:
+            self._ask("DEL", key)
+
+    async def forget(self, owner: Owner) -> None:
+        """See `Peers.forget`."""
+        await self._store.call("DEL", self._keys.owned(owner))
+
+    def _forget(self, session_id: str, is_ours: bool) -> None:
+        del self._own[session_id]
+        self._ask("SREM", self._keys.owned(self._owner), session_id)
+        if is_ours:
+            self._ask("DEL", self._keys.session(session_id))
+
+    def _ask(self, *command: Argument) -> None:
+        # The commit beside it goes the same way; if it fails there too, that is told to who asked for the commit.
+        self._store.asked(*command).add_done_callback(asyncio.Future.exception)
+
+
+def _field(feed: FeedKey, user_id: str) -> bytes:
+    return msgspec.json.encode((feed, user_id))
+
+
+def _read(field: bytes, session_id: str) -> Place:
+    feed, user_id = _place.decode(field)
+    return Place(feed, user_id, session_id)
+
+
+def _pairs(answer: Any) -> dict[bytes, bytes]:
+    return answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))

@@ -1,0 +1,109 @@
+"""This node's lease in the store, renewed by a thread of its own: a busy event loop must not look like a dead node."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, RedisError
+
+from hereabouts.backends.base import Peer, Roll
+from hereabouts.backends.valkey.address import Address
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, connect_blocking
+from hereabouts.backends.valkey.codec import owner_text
+from hereabouts.backends.valkey.keys import Keys
+from hereabouts.backends.valkey.scripts import RENEW
+from hereabouts.engine.records import Owner
+
+RENEWALS: Final = 4
+"""How often a lease is renewed within its time. Source: `spec/semantics.md`, section 2."""
+
+
+class Leases:
+    """Renews, and tells the event loop what each renewal found; `None` where the store could not be reached."""
+
+    def __init__(self, address: Address, keys: Keys, owner: Owner, lease_seconds: float) -> None:
+        self._address = address
+        self._key = keys.nodes
+        self._owner = owner
+        self._every_seconds = lease_seconds / RENEWALS
+        self._client: Any = None
+        self._wanted = threading.Event()
+        self._is_stopped = False
+        self._thread: threading.Thread | None = None
+        self._awaited: list[asyncio.Future[Roll | None]] = []
+        self.registered = ""
+        self.listeners: list[Callable[[Roll | None], None]] = []
+
+    def start(self) -> None:
+        """Renew from now on."""
+        loop = asyncio.get_running_loop()
+        self._client = connect_blocking(self._address, min(ANSWER_SECONDS, self._every_seconds))
+        self._thread = threading.Thread(target=self._run, args=(loop,), name="node lease", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Renew no more. The lease runs out by itself."""
+        self._is_stopped = True
+        self._wanted.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+            self._client.close()
+
+    async def renew(self) -> Roll | None:
+        """What a renewal finds that begins now."""
+        future: asyncio.Future[Roll | None] = asyncio.get_running_loop().create_future()
+        self._awaited.append(future)
+        self._wanted.set()
+        return await future
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._is_stopped:
+            awaited, self._awaited = self._awaited, []
+            roll = self._attempt()
+            try:
+                loop.call_soon_threadsafe(self._tell, roll, awaited)
+            except RuntimeError:
+                return  # the loop is closed: nobody is left to be told
+            self._wanted.wait(self._every_seconds)
+            self._wanted.clear()
+
+    def _attempt(self) -> Roll | None:
+        own = owner_text(self._owner)
+        arguments = (1, self._key, own, self.registered, os.urandom(8).hex())
+        before = time.monotonic()
+        try:
+            try:
+                answer = self._client.execute_command("EVALSHA", RENEW.digest, *arguments)
+            except NoScriptError:
+                answer = self._client.execute_command("EVAL", RENEW.text, *arguments)
+        except (RedisError, OSError):
+            return None
+        return _roll(answer, own, (before + time.monotonic()) / 2)
+
+    def _tell(self, roll: Roll | None, awaited: list[asyncio.Future[Roll | None]]) -> None:
+        for listener in self.listeners:
+            listener(roll)
+        for future in awaited:
+            if not future.done():
+                future.set_result(roll)
+
+
+def _roll(answer: list[Any], own: str, tick: float) -> Roll:
+    at, before, flat = answer
+    fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    generation = fields.pop("@generation")
+    fields.pop(own)
+    peers = tuple(_peer(name, value) for name, value in fields.items())
+    renewed_at = int(before.partition(b" ")[0]) if before else None
+    return Roll(int(at), tick, generation, renewed_at, peers)
+
+
+def _peer(name: str, value: str) -> Peer:
+    incarnation, _, node = name.partition(" ")
+    renewed_at, _, registered = value.partition(" ")
+    return Peer(Owner(node, int(incarnation)), int(renewed_at), registered)

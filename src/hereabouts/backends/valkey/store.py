@@ -1,0 +1,167 @@
+"""The connection to Valkey or Redis: one address, calls that gather in one turn and go out together, and its health.
+
+Every failure to reach the store becomes `StoreUnavailable`; what the store itself refuses (another type under our
+key, no memory, read-only, no rights) becomes one too, with its words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from redis.exceptions import NoScriptError, RedisError
+
+from hereabouts.backends.valkey.address import Address
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, connect
+from hereabouts.backends.valkey.scripts import ALL, Script
+from hereabouts.errors import ConfigError, StoreUnavailable
+
+PROBE_SECONDS: Final = 0.25
+"""How often a store that is out of reach is tried again."""
+
+BATCH_MOST: Final = 256
+"""Calls that go out together; more wait for the next turn, so that no answer grows long."""
+
+Argument = str | bytes | int
+
+
+class Store:
+    """Calls are batched: whatever is asked in one turn of the event loop is one round trip."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self.client: Any = None
+        self.is_sharded = False
+        self.is_healthy = True
+        self.calls = 0
+        self._waiting: list[tuple[tuple[Argument, ...], asyncio.Future[Any]]] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._probe: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[bool], None]] = []
+
+    async def open(self) -> None:
+        """Connect and load the scripts. Raises `ConfigError` for a store that can never serve, or is not there."""
+        self.client = connect(self._address)
+        try:
+            self.is_sharded = await self._is_seven()
+            await self._load()
+        except (RedisError, OSError, TimeoutError) as error:
+            await self.close()
+            raise ConfigError(f"backend.url {self._address.shown}: {_words(error)}") from None
+
+    async def close(self) -> None:
+        """Let go."""
+        for task in (self._sender, self._probe):
+            if task is not None:
+                task.cancel()
+        self._sender = self._probe = None
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(StoreUnavailable("the store was closed"))
+        self._waiting = []
+        if self.client is not None:
+            await self.client.aclose()
+
+    def on_health(self, listener: Callable[[bool], None]) -> None:
+        """Call `listener` whenever the store goes out of reach, and when it is back."""
+        self._listeners.append(listener)
+
+    async def run(self, script: Script, key: str, *arguments: Argument) -> Any:
+        """Run a script on one key. The store may have forgotten it (a restart): then it is told again."""
+        try:
+            return await self.call("EVALSHA", script.digest, 1, key, *arguments)
+        except NoScriptError:
+            return await self.call("EVAL", script.text, 1, key, *arguments)
+
+    async def call(self, *command: Argument) -> Any:
+        """One command, in the order of asking. Raises `StoreUnavailable`."""
+        return await self.asked(*command)
+
+    def asked(self, *command: Argument) -> asyncio.Future[Any]:
+        """The same, not waited for yet: calls asked in one turn stay in order and share a round trip."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self.client is None:
+            future.set_exception(StoreUnavailable("the store is not open"))
+            return future
+        self._waiting.append((command, future))
+        if self._sender is None:
+            self._sender = asyncio.get_running_loop().create_task(self._send())
+        return future
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:BATCH_MOST], self._waiting[BATCH_MOST:]
+                self.calls += len(batch)
+                await self._exchange(batch)
+        finally:
+            self._sender = None
+
+    async def _exchange(self, batch: Sequence[tuple[tuple[Argument, ...], asyncio.Future[Any]]]) -> None:
+        try:
+            answers = await self._answers([command for command, _ in batch])
+        except (RedisError, OSError, TimeoutError) as error:
+            self.lost()
+            answers = [StoreUnavailable(_words(error))] * len(batch)
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, NoScriptError):
+                future.set_exception(answer)
+            elif isinstance(answer, BaseException):
+                future.set_exception(StoreUnavailable(_words(answer)))
+            else:
+                future.set_result(answer)
+
+    async def _answers(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
+        if self._address.is_cluster:
+            asked: list[Awaitable[Any]] = [self.client.execute_command(*command) for command in commands]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            if answers and all(isinstance(answer, OSError | TimeoutError) for answer in answers):
+                raise answers[0]
+            return list(answers)
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return list(await pipeline.execute(raise_on_error=False))
+
+    # Health
+
+    def lost(self) -> None:
+        """The store is out of reach: say so, and try until it is back."""
+        if self._probe is None:
+            self._probe = asyncio.get_running_loop().create_task(self._until_back())
+            self._tell(False)
+
+    async def _until_back(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self._load()
+            except (RedisError, OSError, TimeoutError):
+                continue
+            self._probe = None
+            self._tell(True)
+            return
+
+    def _tell(self, healthy: bool) -> None:
+        self.is_healthy = healthy
+        for listener in self._listeners:
+            listener(healthy)
+
+    async def _load(self) -> None:
+        for script in ALL:
+            await self.client.script_load(script.text)
+
+    async def _is_seven(self) -> bool:
+        info = await self.client.info("server")
+        if self._address.is_cluster and "redis_version" not in info:
+            info = next(iter(info.values()))
+        return int(str(info["redis_version"]).partition(".")[0]) >= 7
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__

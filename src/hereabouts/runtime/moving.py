@@ -1,0 +1,59 @@
+"""A session that goes on at another node: what its node leaves for that, and how the other takes it up."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hereabouts.backends.base import Place
+from hereabouts.engine import handover
+from hereabouts.engine.identity import Identity
+from hereabouts.engine.records import Membership, Presence
+from hereabouts.engine.session import Joined, Session
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.registry import is_secret
+
+
+async def keep(context: Context, session: Session) -> None:
+    """Leave what another node needs. Its rooms are not in it: they are read from where they stand."""
+    if context.backend.peers is not None and session.phase != "over":
+        await context.backend.peers.keep(session.session_id, handover.hand_over(session, with_rooms=False))
+
+
+async def fetch(context: Context, secret: str, identity: Identity) -> Session | None:
+    """The session of this secret as it stands in the store, its lease beginning now; `None` if it may not be had.
+
+    It has the incarnation that it had; who takes it up raises it, and what the other node still does is powerless.
+    """
+    peers = context.backend.peers
+    found = await peers.kept(secret.partition(".")[0]) if peers is not None else None
+    if found is None:
+        return None
+    payload, places = found
+    try:
+        handed = handover.read(payload)
+    except msgspec.MsgspecError as error:
+        context.failed(error)
+        return None
+    of = handed.identity
+    if not is_secret(secret, handed.resume_hash) or (of.tenant, of.user_id) != (identity.tenant, identity.user_id):
+        return None
+    policy = context.policies.resolve(tenant=of.tenant, role=identity.role, platform=handed.platform)
+    session = handover.take_over(handed, context.owner, policy, context.now())
+    for place in places:
+        await _bring(context, session, place)
+    return session
+
+
+async def _bring(context: Context, session: Session, place: Place) -> None:
+    peers = context.backend.peers
+    record = await peers.standing(place) if peers is not None else None
+    if record is None:
+        return
+    session.incarnation = max(session.incarnation, record.incarnation)
+    if isinstance(record, Membership):
+        room = place.feed.name
+        grace_seconds = context.policy(session.tenant, session.identity.role, room).grace_seconds
+        session.rooms[room] = Joined(record.joined_at, record.state, grace_seconds)
+    elif isinstance(record, Presence):
+        session.last_seen_at = max(session.last_seen_at, record.last_seen_at)
+        session.last_active_at = max(session.last_active_at or 0, record.last_active_at or 0) or None

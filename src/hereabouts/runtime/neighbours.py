@@ -1,0 +1,292 @@
+"""What a node does about the others, and about itself, where several share a store.
+
+It judges their leases and takes away what a dead one left. When the store was out of reach, or lost what it had, or
+took this node itself for dead, it says that views may be stale, registers again what it owns, and only then looks.
+Source: `spec/semantics.md`, rules 12 to 14 and 18.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+
+from hereabouts.backends.base import Peer, Peers, Place, Roll
+from hereabouts.engine.effects import Write
+from hereabouts.engine.records import DECLARATION, FeedKey, Owner, Put, Remove
+from hereabouts.engine.session import session_feeds
+from hereabouts.errors import ConfigError, HereaboutsError, StoreUnavailable
+from hereabouts.runtime import moving
+from hereabouts.runtime.context import Context
+from hereabouts.runtime.leaving import Leaving
+from hereabouts.runtime.link import OwnedSession
+from hereabouts.runtime.people import People
+from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.writer import Writer
+
+T = TypeVar("T")
+
+log = structlog.get_logger("hereabouts")
+
+AGAIN_SECONDS: Final = 0.25
+"""How long to wait before something is tried or looked at again."""
+
+AT_ONCE: Final = 100
+"""Records that are looked at or taken away together."""
+
+STORE: Final = "store"
+"""Why views may be stale: the store is, or was, out of reach."""
+
+
+class Neighbours:
+    """Follows the leases. Without a shared store it does nothing."""
+
+    def __init__(
+        self,
+        context: Context,
+        registry: Registry,
+        people: People,
+        writer: Writer,
+        leaving: Leaving,
+        moved: Callable[[OwnedSession], None],
+    ) -> None:
+        self._context = context
+        self._registry = registry
+        self._people = people
+        self._writer = writer
+        self._leaving = leaving
+        self._moved = moved
+        self._lease_seconds = context.node_clocks.lease_seconds
+        self._generation = ""
+        self._contact_tick: float | None = None
+        self._living: frozenset[Owner] = frozenset()
+        self._burying: dict[Owner, asyncio.Task[None]] = {}
+        self._recovering: asyncio.Task[None] | None = None
+        self._doubts = 0
+        self._is_lost = False
+        peers = context.backend.peers
+        if peers is not None:
+            peers.on_roll(self._rolled)
+            peers.on_doubt(self._doubt)
+            context.backend.on_health(self._healthy)
+
+    async def open(self) -> None:
+        """Hold the lease, and have the store's time, before anything is served."""
+        peers = self._context.backend.peers
+        if peers is not None and await peers.renew() is None:
+            raise ConfigError("the store took the scripts but not the lease; `hereabouts doctor` tries it again")
+
+    async def close(self) -> None:
+        """Judge no more."""
+        tasks = [*self._burying.values(), *([self._recovering] if self._recovering else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # What is heard of the store
+
+    def _rolled(self, roll: Roll | None) -> None:
+        if roll is None:
+            self._blind()
+            return
+        self._context.clock.follow(roll.at, roll.tick)
+        is_first = not self._generation
+        lost = not is_first and roll.generation != self._generation
+        lapsed = not is_first and (roll.renewed_at is None or self._is_over(roll.renewed_at, roll.at))
+        was_blind = self._contact_tick is None
+        self._generation = roll.generation
+        if is_first:
+            self._peers.register(roll.generation)
+        if was_blind or lost:
+            self._contact_tick = roll.tick
+        if not is_first and (lost or lapsed or was_blind):
+            log.warning("store", text="registering again", lost=lost, lapsed=lapsed)
+            self._doubt(lost)
+        if self._recovering is None:
+            # While the store is filled again, those count who lived before.
+            self._living = frozenset(p.owner for p in roll.peers if not self._is_over(p.renewed_at, roll.at))
+        for peer in roll.peers:
+            if self._is_over(peer.renewed_at, roll.at) and peer.owner not in self._burying:
+                self._burying[peer.owner] = asyncio.create_task(self._bury(peer))
+
+    def _is_over(self, renewed_at: int, at: int) -> bool:
+        return renewed_at + self._lease_seconds * 1000 <= at
+
+    def _healthy(self, is_healthy: bool) -> None:
+        if is_healthy:
+            self._doubt(False)
+        else:
+            self._blind()
+
+    def _blind(self) -> None:
+        """The store is out of reach: nobody is judged, nobody is gone."""
+        self._contact_tick = None
+        self._leaving.degrade(STORE)
+
+    def _doubt(self, lost: bool) -> None:
+        self._doubts += 1
+        self._is_lost = self._is_lost or lost
+        if lost:
+            self._peers.lost()
+        self._leaving.degrade(STORE)
+        if self._recovering is None:
+            self._recovering = asyncio.create_task(self._recover())
+
+    # The way back
+
+    async def _recover(self) -> None:
+        """Register what this node owns, wait for the others to do so, look: as often as there is a new doubt."""
+        try:
+            while True:
+                doubts = self._doubts
+                try:
+                    await self._stand_again()
+                except HereaboutsError:
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    continue
+                except Exception as error:  # views stay stale until it works
+                    self._context.failed(error)
+                    await asyncio.sleep(AGAIN_SECONDS)
+                    continue
+                if self._doubts == doubts:
+                    break
+        finally:
+            self._recovering = None
+        self._is_lost = False
+        self._leaving.restore(STORE)
+        log.info("store", text="views are current again", sessions=len(self._registry), nodes=len(self._living) + 1)
+
+    async def _stand_again(self) -> None:
+        expected = self._living
+        if await self._peers.renew() is None:
+            raise StoreUnavailable("the lease could not be renewed")
+        was_lost = self._is_lost
+        await self._writer.finish()
+        for group in _groups(tuple(self._registry)):
+            await asyncio.gather(*(self._register(owned) for owned in group))
+        await self._clean()
+        self._peers.register(self._generation)
+        await self._peers.renew()
+        if was_lost:
+            await self._all_registered(expected)
+        await self._peers.reread()
+
+    async def _register(self, owned: OwnedSession) -> None:
+        """Let the session stand as it is, behind whatever it has asked for; its chain must not wait for a failure."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def step() -> None:
+            try:
+                await self._put_again(owned)
+            except StoreUnavailable as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        owned.chain.add(step)
+        await done
+
+    async def _put_again(self, owned: OwnedSession) -> None:
+        session = owned.session
+        for write in session_feeds(session):
+            assert isinstance(write, Write) and isinstance(write.change, Put)
+            record = write.change.record
+            standing = await self._peers.standing(Place(write.feed, session.user_id, session.session_id))
+            if standing == record:
+                continue
+            if standing is not None and standing.owner != session.owner and standing.outranks(record):
+                self._moved(owned)
+                return
+            await self._context.backend.commit(write.feed, write.change)
+        if session.is_listed:
+            await moving.keep(self._context, session)
+            await self._declare_again(session.user_feed())
+
+    async def _declare_again(self, feed: FeedKey) -> None:
+        person = self._people.find(feed)
+        declaration = person.declaration if person is not None else None
+        if declaration is not None and await self._peers.standing(Place(feed, feed.name, DECLARATION)) is None:
+            await self._context.backend.commit(feed, Put(declaration))
+
+    async def _clean(self) -> None:
+        """Take away what stands for this node and is no more."""
+        stands = {
+            (write.feed, owned.session.session_id)
+            for owned in self._registry
+            for write in session_feeds(owned.session)
+            if isinstance(write, Write)
+        }
+        for place in await self._peers.places(self._context.owner):
+            if (place.feed, place.session_id) not in stands:
+                await self._reap(self._context.owner, "lease_expired", place)
+
+    async def _all_registered(self, expected: frozenset[Owner]) -> None:
+        """Wait for every node that lived before the loss, but for no dead one longer than its lease."""
+        until = time.monotonic() + self._lease_seconds
+        there: set[Owner] = set()
+        while time.monotonic() < until:
+            roll = await self._peers.renew()
+            if roll is None:
+                raise StoreUnavailable("the lease could not be renewed")
+            there = {peer.owner for peer in roll.peers if peer.registered == roll.generation}
+            if expected <= there:
+                return
+            await asyncio.sleep(AGAIN_SECONDS)
+        log.warning("store", text="some nodes did not register again in time", nodes=sorted(expected - there))
+
+    # The dead
+
+    async def _bury(self, peer: Peer) -> None:
+        """Take away what a dead node left, each record when its grace is over, if the node stays dead until then."""
+        try:
+            await self._reap_all(peer)
+        except StoreUnavailable:
+            pass  # it is judged anew with the next roll
+        finally:
+            del self._burying[peer.owner]
+
+    async def _reap_all(self, peer: Peer) -> None:
+        died_at = peer.renewed_at + int(self._lease_seconds * 1000)
+        graces: dict[float, list[Place]] = {}
+        for place in await self._peers.places(peer.owner):
+            graces.setdefault(self._grace_seconds(place.feed), []).append(place)
+        for grace_seconds in sorted(graces) or [0.0]:
+            await self._until(died_at + int(grace_seconds * 1000), grace_seconds)
+            roll = await self._peers.renew()
+            if roll is None or peer not in roll.peers or self._contact_tick is None:
+                return
+            for group in _groups(tuple(graces.get(grace_seconds, ()))):
+                await asyncio.gather(*(self._reap(peer.owner, "node_lost", place) for place in group))
+        await self._peers.forget(peer.owner)
+        log.warning("node_lost", node=peer.owner.node, records=sum(map(len, graces.values())))
+
+    async def _until(self, at: int, grace_seconds: float) -> None:
+        """Until that server time, and until this node has seen the store for a lease and the grace without a break."""
+        while True:
+            contact = self._contact_tick
+            left = (at - self._context.now().at) / 1000
+            if contact is not None:
+                left = max(left, contact + self._lease_seconds + grace_seconds - time.monotonic())
+                if left <= 0:
+                    return
+            await asyncio.sleep(max(left, 0.01) if contact is not None else AGAIN_SECONDS)
+
+    async def _reap(self, owner: Owner, cause: str, place: Place) -> None:
+        commit = await self._peers.reap(owner, place, cause)
+        change = Remove(place.session_id, place.user_id, 0, owner, cause)
+        await self._writer.reaped(place.feed, change, commit)
+
+    def _grace_seconds(self, feed: FeedKey) -> float:
+        return self._context.policy(feed.tenant, room=feed.name if feed.kind == "room" else None).grace_seconds
+
+    @property
+    def _peers(self) -> Peers:
+        assert self._context.backend.peers is not None
+        return self._context.backend.peers
+
+
+def _groups(items: tuple[T, ...]) -> list[tuple[T, ...]]:
+    return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]

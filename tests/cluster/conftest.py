@@ -1,0 +1,57 @@
+"""The real store that these tests share, and two servers over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from hereabouts.testing.process import TEST_PROFILE, ServerProcess, serving
+from hereabouts.testing.valkey import ValkeyServer, valkey
+
+Pair = tuple[ServerProcess, ServerProcess]
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One Valkey for all tests; each begins by emptying it."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def store(engine: ValkeyServer) -> ValkeyServer:
+    """The shared Valkey, empty."""
+    engine.flush()
+    return engine
+
+
+@pytest.fixture
+def opened() -> Callable[[Path, ValkeyServer], AbstractAsyncContextManager[Pair]]:
+    """How to open two servers over a store: `async with opened(folder, store) as (a, b)`."""
+    return two_nodes
+
+
+@pytest.fixture
+async def pair(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[Pair]:
+    """Two servers of the test profile that keep what is live in the shared Valkey."""
+    async with two_nodes(tmp_path, store) as both:
+        yield both
+
+
+@asynccontextmanager
+async def two_nodes(folder: Path, store: ValkeyServer) -> AsyncIterator[Pair]:
+    """Two servers of the test profile, `a` and `b`, each with a folder of its own."""
+    async with AsyncExitStack() as stack:
+        a, b = await asyncio.gather(*(stack.enter_async_context(node(folder / name, store.url)) for name in "ab"))
+        yield a, b
+
+
+def node(folder: Path, url: str) -> AbstractAsyncContextManager[ServerProcess]:
+    """A server over a store, called like its folder."""
+    folder.mkdir()
+    config = f'{TEST_PROFILE}\n[server]\nnode = "{folder.name}"\ndrain_seconds = 0\n[backend]\nurl = "{url}"\n'
+    return serving(folder, config)
