@@ -147,12 +147,15 @@ class Swarm:
         await self.until(lambda: self.opened >= wanted, within_seconds)
         return clients
 
-    async def greet(self, clients: Iterable[Client], prefix: str = "user", within_seconds: float = 60) -> None:
-        """Let clients say hello, each as a user of its own, and wait until all are welcome."""
+    async def greet(
+        self, clients: Iterable[Client], prefix: str = "user", within_seconds: float = 60, role: str = ""
+    ) -> None:
+        """Let clients say hello, each as a user of its own with this role, and wait until all are welcome."""
         clients = list(clients)
         wanted = self.frames + len(clients)
+        tail = f":{role}".encode() if role else b""
         for client in clients:
-            client.send(b'{"type":"hello","token":"dev:%b-%d"}' % (prefix.encode(), client.index))
+            client.send(b'{"type":"hello","token":"dev:%b-%d%b"}' % (prefix.encode(), client.index, tail))
         await self.until(lambda: self.frames >= wanted, within_seconds)
 
     async def until(self, reached: Callable[[], bool], within_seconds: float) -> None:
