@@ -49,6 +49,8 @@ ELSEWHERE: Final = {
     "journal/sqlite_relations.py": "tests/contract/test_relations_contract.py",
     "journal/sqlite_rows.py": "tests/contract/test_journal_contract.py",
     "journal/sqlite_state.py": "tests/contract/test_journal_contract.py",
+    "journal/sqlite_subjects.py": "tests/contract/test_subjects_contract.py",
+    "journal/subjects.py": "the seam; tests/contract/test_subjects_contract.py",
     "protocol/codes.py": "values only; tests/house/test_docs.py compares them with the specification",
     "protocol/messages.py": "values only; tests/unit/test_codec.py reads and writes them",
 }

@@ -30,8 +30,10 @@ from hereabouts.gateway.parts import Parts
 from hereabouts.gateway.problems import problem_bytes, problem_response
 from hereabouts.gateway.relations import RelationCalls
 from hereabouts.gateway.sse import EVENTS, Events
+from hereabouts.gateway.subjects import SubjectCalls
 from hereabouts.routes import Bound, Routes
 from hereabouts.runtime.callers import Callers
+from hereabouts.runtime.erasing import Erasing
 from hereabouts.runtime.rates import Rates
 from hereabouts.runtime.reading import Reading
 from hereabouts.telemetry import exposition
@@ -78,10 +80,12 @@ def all_calls(
     """Every typed call; the most frequent first, as they are tried in this order."""
     reading = Reading(node.context, node.relay, node.people, node.registry, node.relations)
     beacons = Beacons(node.beats, door)
+    erasing = Erasing(node.context, node.driver, node.registry, node.people, node.onlookers, node.holdings)
     return [
         *beating_calls(node.beats, beacons, minter, admin_roles),
         *Lookups(node.context, reading).calls(),
         EVENTS.to(Events(door, node.looking).open),
+        *SubjectCalls(door, erasing, reading).calls(),
         *RelationCalls(node.relations, node.onlookers).calls(),
         *Occupying(node.holdings, node.kinds).calls(),
         *admin_calls(node, door),

@@ -17,12 +17,15 @@ from hereabouts.gateway.occupying import OCCUPYING
 from hereabouts.gateway.problems import Problem
 from hereabouts.gateway.relations import RELATIONS
 from hereabouts.gateway.sse import EVENTS, EVENTS_TYPE
+from hereabouts.gateway.subjects import SUBJECTS
 from hereabouts.protocol.messages import SERVER_MESSAGES, Member, MemberStatus
 from hereabouts.routes import JSON, Call, Nothing
 from hereabouts.runtime.callers import Access
 from hereabouts.version import __version__
 
-CALLS: Final[tuple[Call[Any, Any], ...]] = (*BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *ADMIN, *OLD_NAMES)
+CALLS: Final[tuple[Call[Any, Any], ...]] = (
+    *BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *SUBJECTS, *ADMIN, *OLD_NAMES,
+)  # fmt: skip
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = "application/problem+json"

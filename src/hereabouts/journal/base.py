@@ -16,6 +16,7 @@ from hereabouts.journal.history import History
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.journal.policies import PolicyVersions
 from hereabouts.journal.relations import RelationBook
+from hereabouts.journal.subjects import Subjects
 from hereabouts.protocol.codes import Declared as DeclaredStatus
 from hereabouts.protocol.codes import Status
 
@@ -126,6 +127,7 @@ class Journal(ABC):
     occupancies: Occupancies | None = None
     """Who holds what, where that is kept."""
     history: History | None = None
+    subjects: Subjects | None = None
     relations: RelationBook | None = None
     """Who may watch whom; `None` where nothing is kept."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from msgspec import structs
 
 from hereabouts.journal.base import (
     ROW_KINDS,
@@ -19,6 +21,7 @@ from hereabouts.journal.base import (
 )
 from hereabouts.journal.cooldowns import HeldCooldowns
 from hereabouts.journal.revocations import Revocation, Revocations
+from hereabouts.journal.subjects import Stored, Subjects
 
 USERS_MOST: Final = 100_000
 """Of how many users something is kept; who was heard of longest ago is forgotten first."""
@@ -37,6 +40,7 @@ class NoJournal(Journal):
         self._declared: OrderedDict[tuple[str, str], Declared] = OrderedDict()
         self._revocations = Revocations()
         self.cooldowns = HeldCooldowns()
+        self.subjects = _Subjects(self._seen, self._declared)
 
     async def open(self) -> None:
         """See `Journal.open`."""
@@ -104,3 +108,15 @@ class NoJournal(Journal):
     def health(self) -> JournalHealth:
         """See `Journal.health`."""
         return JournalHealth()
+
+
+class _Subjects(Subjects):
+    def __init__(self, *kept: OrderedDict[tuple[str, str], Any]) -> None:
+        self._kept = dict(zip(("last_seen", "declared"), kept, strict=True))
+
+    async def export(self, tenant: str, user_id: str) -> Stored:
+        key = tenant, user_id
+        return {name: [structs.asdict(kept[key])] for name, kept in self._kept.items() if key in kept}
+
+    async def erase(self, tenant: str, user_id: str, alias: str) -> dict[str, int]:
+        return {name: 1 for name, kept in self._kept.items() if kept.pop((tenant, user_id), None) is not None}

@@ -24,6 +24,7 @@ from hereabouts.journal.sqlite_occupancies import SqliteOccupancies
 from hereabouts.journal.sqlite_policies import SqlitePolicies
 from hereabouts.journal.sqlite_recovery import recover
 from hereabouts.journal.sqlite_relations import SqliteRelations
+from hereabouts.journal.sqlite_subjects import SqliteSubjects
 
 T = TypeVar("T")
 
@@ -58,13 +59,14 @@ class SqliteJournal(Journal):
         )
         self._queue, self.counts = self._batches.queue, self._batches.counts
         self._revocations = Revocations()
-        self.audit = SqliteAudit(self)
+        self.audit: SqliteAudit = SqliteAudit(self)
         self.cooldowns = SqliteCooldowns(self)
         self.policies = SqlitePolicies(self)
         self.occupancies: SqliteOccupancies = SqliteOccupancies(self)
         self.history = self._history = SqliteHistory(path)
         self._is_open = False
-        self.relations = SqliteRelations(self)
+        self.relations: SqliteRelations = SqliteRelations(self)
+        self.subjects: SqliteSubjects = SqliteSubjects(self)
 
     # Life
 

@@ -15,7 +15,7 @@ from hereabouts.engine.records import (
     Remove,
 )
 from hereabouts.engine.session import Session
-from hereabouts.engine.status import Outcome, follow
+from hereabouts.engine.status import OFFLINE, Outcome, follow
 from hereabouts.fanout.cards import Card, Cards
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import OwnedSession
@@ -127,6 +127,13 @@ class People:
     async def _retract(self, session: Session, declaration: Declaration) -> None:
         remove = Remove(DECLARATION, declaration.user_id, declaration.incarnation, declaration.owner, "leave")
         await self._context.commit(session, session.user_feed(), remove)
+
+    def forget(self, feed: FeedKey) -> None:
+        """The user was erased: nothing that was known is told any more, the newest times included."""
+        person = self._people.get(feed)
+        if person is not None:
+            person.records.clear()
+            self._cards.turn(person.card, OFFLINE)
 
     def _take(self, person: Person, snapshot: FeedSnapshot) -> None:
         person.records = {

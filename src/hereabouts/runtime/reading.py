@@ -11,11 +11,12 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from hereabouts.engine.identity import Identity
-from hereabouts.engine.records import FeedKey
+from hereabouts.engine.notifying import Verdict, should_notify, sign_of, sign_of_record
+from hereabouts.engine.records import FeedKey, Presence
 from hereabouts.engine.roster import MemberFold, Roster
 from hereabouts.engine.status import OFFLINE, Outcome, fold, newest
 from hereabouts.engine.visibility import project_user, view_of
-from hereabouts.errors import JournalUnavailable, Refusal
+from hereabouts.errors import JournalUnavailable, Refusal, StoreUnavailable
 from hereabouts.fanout.audience import Audience
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.codes import View
@@ -77,6 +78,11 @@ class Reading:
         """Up to when what is read is complete: now, or since when views may be stale."""
         since_at = self._context.degraded_since_at
         return self._context.now().at if since_at is None else since_at
+
+    @property
+    def now_at(self) -> int:
+        """Server time."""
+        return self._context.now().at
 
     # Users
 
@@ -146,6 +152,25 @@ class Reading:
             last_seen_at=newest((outcome.last_seen_at, *(session.last_seen_at for session in sessions))),
             last_active_at=newest((outcome.last_active_at, *(session.last_active_at for session in sessions))),
         )
+
+    async def should_notify(self, tenant: str, user_id: str) -> Verdict:
+        """Whether a push is worth it, for the host alone. Raises `Refusal` for a name that no user has."""
+        check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
+        feed, now = FeedKey(tenant, "user", user_id), self._context.now()
+        try:
+            records = (await self._context.backend.snapshot(feed)).records
+        except StoreUnavailable:
+            return Verdict(True, "degraded")
+        own = {owned.session.session_id: owned.session for owned in self._registry.of_user(tenant, user_id)}
+        lease_seconds = self._context.policy(tenant).lease_visible_seconds
+        signs = [
+            sign_of(own[record.session_id], now)
+            if record.session_id in own
+            else sign_of_record(record, lease_seconds, now)
+            for record in records
+            if isinstance(record, Presence)
+        ]
+        return should_notify(fold(records), signs, is_degraded=self._context.is_degraded)
 
     # Rooms
 
