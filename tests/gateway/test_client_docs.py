@@ -29,9 +29,12 @@ ENDLESS_SECONDS = 0.7
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Arena]:
+async def server(tmp_path: Path) -> AsyncIterator[Arena]:
     keys = [{"name": "app", "hash": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": ["read", "tokens"]}]
-    async with Arena({"auth": {"api_keys": keys, "secret": "s" * 40, "algorithms": ["HS256"]}}) as arena:
+    journal = {"url": f"sqlite:///{tmp_path}/h.db"}
+    async with Arena(
+        {"journal": journal, "auth": {"api_keys": keys, "secret": "s" * 40, "algorithms": ["HS256"]}}
+    ) as arena:
         yield arena
 
 

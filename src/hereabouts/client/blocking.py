@@ -77,6 +77,7 @@ class Watch(Entered[AsyncWatch]):
     users = Value(AsyncWatch.users)
     members = do(AsyncWatch.members)
     count = do(AsyncWatch.count)
+    holdings = do(AsyncWatch.holdings)
     open = call(AsyncWatch.open)
     close = call(AsyncWatch.close)
     _read = do(AsyncWatch.events)
@@ -107,6 +108,8 @@ class Presence(Owner[AsyncPresence]):
     server_offset_seconds = Value(AsyncPresence.server_offset_seconds)
     server_now_at = Value(AsyncPresence.server_now_at)
     set_status = call(AsyncPresence.set_status)
+    occupy = call(AsyncPresence.occupy)
+    release = call(AsyncPresence.release)
     set_visible = do(AsyncPresence.set_visible)
     set_active = do(AsyncPresence.set_active)
     _room = do(AsyncPresence.room)
@@ -148,9 +151,15 @@ class Presence(Owner[AsyncPresence]):
         """A room to be in."""
         return Room(self._thread, self._room(name, state))
 
-    def watch(self, rooms: Iterable[str] = (), users: Iterable[str] = (), mode: Mode = "roster") -> Watch:
-        """Look at rooms and users without being there."""
-        return Watch(self._thread, self._watch(rooms, users, mode))
+    def watch(
+        self,
+        rooms: Iterable[str] = (),
+        users: Iterable[str] = (),
+        mode: Mode = "roster",
+        occupancy: Iterable[str] = (),
+    ) -> Watch:
+        """Look at rooms, users and kinds of resources without being there."""
+        return Watch(self._thread, self._watch(rooms, users, mode, occupancy))
 
 
 class PresenceServer(Owner[AsyncPresenceServer]):
@@ -161,6 +170,9 @@ class PresenceServer(Owner[AsyncPresenceServer]):
     count = call(AsyncPresenceServer.count)
     page = call(AsyncPresenceServer.page)
     members = call(AsyncPresenceServer.members)
+    occupy = call(AsyncPresenceServer.occupy)
+    release = call(AsyncPresenceServer.release)
+    holdings = call(AsyncPresenceServer.holdings)
     mint_token = call(AsyncPresenceServer.mint_token)
 
     def __init__(self, url: str, api_key: str, *, tenant: str | None = None, timeout_seconds: float = 10.0) -> None:

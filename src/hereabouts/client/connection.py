@@ -29,6 +29,7 @@ from hereabouts.protocol.messages import (
     Delta,
     Hello,
     Left,
+    Occupancy,
     Ok,
     PolicyChanged,
     PolicyInfo,
@@ -59,7 +60,7 @@ class Connection:
     ) -> None:
         self.state: State = "connecting"
         self.tokens = tokens
-        self.places = Places(self._sync)
+        self.places = Places(self._sync, self._watch_kind)
         self.visible = visible
         self.welcome: Welcome | None = None
         self.policy: PolicyInfo | None = None
@@ -294,6 +295,8 @@ class Connection:
                 self.places.take(message)
             case Users():
                 self.places.take_cards([_user.decode(user) for user in message.users])
+            case Occupancy():
+                self.places.take_kind(message)
             case BeatAnswer():
                 self._note_time(message.server_time_at)
             case PolicyChanged():
@@ -313,6 +316,10 @@ class Connection:
     def _sync(self, room: str) -> None:
         if self._line is not None:
             self._recovery.sync(self._line, room)
+
+    def _watch_kind(self, kind: str) -> None:
+        if self._line is not None:
+            self._recovery.watch_kinds(self._line, [kind])
 
     def server_now_at(self) -> int:
         """The server's time as this client knows it."""

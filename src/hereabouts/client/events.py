@@ -45,6 +45,31 @@ class User(Struct, frozen=True, omit_defaults=True):
     is_self: bool = msgspec.field(default=False, name="self")
 
 
+class Holding(Struct, frozen=True, omit_defaults=True):
+    """Who holds a resource. What the viewer may not see is `None`; times are milliseconds of the server's clock.
+
+    `fencing` is greater than that of every earlier grant of the kind; `stale` is a holder who gave no sign of life.
+    """
+
+    resource: str
+    user_id: str | None = None
+    name: str | None = None
+    since_at: int | None = None
+    last_active_at: int | None = None
+    fencing: int | None = None
+    stale: bool = False
+    is_self: bool = msgspec.field(default=False, name="self")
+
+
+class Grant(Struct, frozen=True):
+    """A resource that is held now. `moved_from` is the one that was given up for it."""
+
+    resource: str
+    since_at: int
+    fencing: int
+    moved_from: str | None = None
+
+
 class _Event(Struct, frozen=True, tag_field="event", omit_defaults=True):
     """Something happened."""
 
@@ -100,5 +125,27 @@ class UserChanged(_Event, frozen=True, tag="user"):
     user: User
 
 
+class Occupied(_Event, frozen=True, tag="occupied"):
+    """A resource is held from now on. `moved_from` is the one that its holder left for it."""
+
+    holding: Holding
+    moved_from: str | None = None
+    cause: str | None = None
+
+
+class Released(_Event, frozen=True, tag="released"):
+    """A resource is held no more, by this holder or by anybody as far as the viewer may see."""
+
+    holding: Holding
+    cause: str | None = None
+
+
+class HoldingUpdated(_Event, frozen=True, tag="holding_updated"):
+    """A holding is stale now, or no longer."""
+
+    holding: Holding
+
+
+HoldingEvent: TypeAlias = Occupied | Released | HoldingUpdated
 RoomEvent: TypeAlias = Joined | Updated | Left | Synced | TypingChanged | CountChanged
-Event: TypeAlias = RoomEvent | UserChanged
+Event: TypeAlias = RoomEvent | UserChanged | HoldingEvent

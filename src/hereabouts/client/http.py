@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from hereabouts.client.events import Member, User
+from hereabouts.client.events import Grant, Holding, Member, User
 from hereabouts.client.refusals import Refused
 from hereabouts.client.tokens import Tokens, TokenSource
 
@@ -30,6 +30,10 @@ class _Problem(Struct):
 
 class _Users(Struct):
     users: list[User]
+
+
+class _Held(Struct):
+    held: list[Holding]
 
 
 class RoomPage(Struct, frozen=True):
@@ -192,6 +196,29 @@ class AsyncPresenceServer:
             found = found + page.members
         return found
 
+    async def occupy(
+        self,
+        resource: str,
+        user_id: str,
+        *,
+        name: str | None = None,
+        role: str | None = None,
+        take_over: bool = False,
+    ) -> Grant:
+        """Let a user hold a resource, `kind:name`. Without a session of the user only release and inactivity end it."""
+        told = {"user_id": user_id, "name": name, "role": role, "on_conflict": "take_over" if take_over else "reject"}
+        body = {key: value for key, value in told.items() if value is not None}
+        return await self._calls.call("PUT", _resource(resource), Grant, body=body)
+
+    async def release(self, resource: str, user_id: str, *, fencing: int | None = None) -> None:
+        """End a user's hold on a resource; with `fencing` only if it is still that grant."""
+        params: dict[str, Any] = {"user_id": user_id, **({} if fencing is None else {"fencing": fencing})}
+        await self._calls.call("DELETE", _resource(resource), object, params=params)
+
+    async def holdings(self, kind: str) -> list[Holding]:
+        """Who holds what of a kind."""
+        return (await self._calls.call("GET", f"/v1/occupancy/{_part(kind)}", _Held)).held
+
     async def mint_token(
         self,
         user_id: str,
@@ -283,6 +310,11 @@ def _with_scheme(url: str, changes: dict[str, str]) -> str:
 
 def _part(name: str) -> str:
     return quote(name, safe="")
+
+
+def _resource(resource: str) -> str:
+    kind, _, name = resource.partition(":")
+    return f"/v1/occupancy/{_part(kind)}/{_part(name)}"
 
 
 def _refused(response: httpx.Response) -> Refused:

@@ -9,7 +9,9 @@ from weakref import WeakSet
 
 from hereabouts.client.events import Event, RoomEvent, Synced, User, UserChanged
 from hereabouts.client.fold import RoomFold, RoomMessage
+from hereabouts.client.holdings import KindFold
 from hereabouts.client.reading import Reading
+from hereabouts.protocol.messages import Occupancy
 
 Mode = Literal["roster", "count"]
 
@@ -17,9 +19,10 @@ Mode = Literal["roster", "count"]
 class Watched:
     """What one watch looks at. `readings` are told of it."""
 
-    def __init__(self, rooms: Iterable[str], users: Iterable[str], mode: Mode) -> None:
+    def __init__(self, rooms: Iterable[str], users: Iterable[str], mode: Mode, kinds: Iterable[str] = ()) -> None:
         self.rooms = tuple(dict.fromkeys(rooms))
         self.users = tuple(dict.fromkeys(users))
+        self.kinds = tuple(dict.fromkeys(kinds))
         self.mode: Mode = mode
         self.readings: WeakSet[Reading[Event]] = WeakSet()
 
@@ -73,10 +76,13 @@ class Place:
 
 
 class Places:
-    """All that is looked at. `sync` is called with a room whose fold has a gap."""
+    """All that is looked at. `sync` is called with a room whose fold has a gap, `watch_kind` with such a kind."""
 
-    def __init__(self, sync: Callable[[str], None]) -> None:
+    def __init__(self, sync: Callable[[str], None], watch_kind: Callable[[str], None] = lambda kind: None) -> None:
         self._sync = sync
+        self._watch_kind = watch_kind
+        self._kinds_changed = asyncio.Event()
+        self.kinds: dict[str, KindFold] = {}
         self._places: dict[str, Place] = {}
         self._cards_changed = asyncio.Event()
         self.cards: dict[str, User] = {}
@@ -125,6 +131,27 @@ class Places:
                     for reading in tuple(watch.readings):
                         reading.put(UserChanged(user))
         self._cards_changed.set()
+
+    def take_kind(self, message: Occupancy) -> None:
+        """Something about a kind of resource."""
+        fold = self.kinds.get(message.kind)
+        if fold is None:
+            return
+        step = fold.apply(message)
+        self._kinds_changed.set()
+        for watch in self.watches:
+            if message.kind in watch.kinds:
+                for reading in tuple(watch.readings):
+                    for event in step.events:
+                        reading.put(event)
+        if step.needs_watch:
+            self._watch_kind(message.kind)
+
+    async def kinds_known(self, kinds: Iterable[str]) -> None:
+        """Wait until the server has told who holds what of these kinds."""
+        while not all(kind in self.kinds and self.kinds[kind].is_known for kind in kinds):
+            self._kinds_changed.clear()
+            await self._kinds_changed.wait()
 
     async def cards_known(self, users: Iterable[str]) -> None:
         """Wait until the server has told of these users."""
@@ -182,6 +209,11 @@ class Places:
         wanted = self.watched_users()
         self.cards = {user_id: card for user_id, card in self.cards.items() if user_id in wanted}
 
+    def forget_kinds(self) -> None:
+        """Drop what is known of kinds that nobody watches."""
+        wanted = self.watched_kinds()
+        self.kinds = {kind: fold for kind, fold in self.kinds.items() if kind in wanted}
+
     def watched_rooms(self) -> dict[str, Mode]:
         """The rooms that are watched, and how; who wants the list wins over who wants the count."""
         found: dict[str, Mode] = {}
@@ -190,6 +222,10 @@ class Places:
                 if found.get(room) != "roster":
                     found[room] = watch.mode
         return found
+
+    def watched_kinds(self) -> set[str]:
+        """The kinds of resources that are watched."""
+        return {kind for watch in self.watches for kind in watch.kinds}
 
     def watched_users(self) -> set[str]:
         """The users that are watched."""

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from hereabouts.client.connection import Connection, State
+from hereabouts.client.events import Grant
 from hereabouts.client.http import AsyncCalls, socket_url
 from hereabouts.client.place import Mode
 from hereabouts.client.room import AsyncRoom
@@ -14,7 +17,7 @@ from hereabouts.client.tokens import Tokens, TokenSource
 from hereabouts.client.watching import AsyncUsers, AsyncWatch
 from hereabouts.client.world import World
 from hereabouts.protocol.codes import Declared
-from hereabouts.protocol.messages import SetStatus, UserInfo
+from hereabouts.protocol.messages import Occupy, Release, SetStatus, UserInfo
 
 
 class AsyncPresence:
@@ -72,9 +75,40 @@ class AsyncPresence:
         """A room to be in: `async with presence.room("doc:42", state={"cursor": [0, 0]}) as room`."""
         return AsyncRoom(self._connection, self._world.the_clock(), name, dict(state or {}), self._timeout_seconds)
 
-    def watch(self, rooms: Iterable[str] = (), users: Iterable[str] = (), mode: Mode = "roster") -> AsyncWatch:
-        """Look at rooms and users without being there; `mode="count"` counts the rooms' members and no more."""
-        return AsyncWatch(self._connection, rooms, users, mode, self._timeout_seconds)
+    def watch(
+        self,
+        rooms: Iterable[str] = (),
+        users: Iterable[str] = (),
+        mode: Mode = "roster",
+        occupancy: Iterable[str] = (),
+    ) -> AsyncWatch:
+        """Look at rooms and users without being there; `mode="count"` counts the rooms' members and no more.
+
+        `occupancy` names kinds of resources: who holds what of them.
+        """
+        return AsyncWatch(self._connection, rooms, users, mode, self._timeout_seconds, occupancy)
+
+    # Holding
+
+    async def occupy(self, resource: str, *, take_over: bool = False) -> Grant:
+        """Hold a resource, `kind:name`; asking again keeps it. Raises `Refused`, with `occupied` where it is another's.
+
+        Watch its kind to hear of losing it.
+        """
+
+        def asking(id: int) -> Occupy:
+            return Occupy(id, resource, "take_over" if take_over else "reject")
+
+        answer = await self._connection.request(asking, self._timeout_seconds, f"occupy {resource!r}")
+        return msgspec.convert(msgspec.to_builtins(answer), Grant)
+
+    async def release(self, resource: str, *, fencing: int | None = None) -> None:
+        """Hold it no longer; with `fencing` only if it is still that grant. Raises `Refused` with `lease_lost`."""
+
+        def asking(id: int) -> Release:
+            return Release(id, resource, fencing)
+
+        await self._connection.request(asking, self._timeout_seconds, f"release {resource!r}")
 
     # Being
 

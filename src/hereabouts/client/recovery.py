@@ -10,7 +10,7 @@ from typing import Final
 from hereabouts.client.line import Line, Making, quietly
 from hereabouts.client.place import Places
 from hereabouts.client.refusals import Refused
-from hereabouts.client.saying import join, leave, sync, watch_rooms, watch_users
+from hereabouts.client.saying import join, leave, sync, watch_kinds, watch_rooms, watch_users
 from hereabouts.client.world import World
 from hereabouts.protocol.messages import Ok, Welcome
 
@@ -42,6 +42,12 @@ class Recovery:
             self._insist(line, partial(watch_rooms, rooms, mode), partial(self._places.refused, rooms))
         if users := sorted(self._places.watched_users()):
             self._insist(line, partial(watch_users, users), lambda _: None)
+        if kinds := sorted(self._places.watched_kinds()):
+            self.watch_kinds(line, kinds)
+
+    def watch_kinds(self, line: Line, kinds: list[str]) -> None:
+        """Ask for what is held of these kinds."""
+        self._insist(line, partial(watch_kinds, kinds), lambda _: None)
 
     def keep(self, rooms: Collection[str]) -> None:
         """A new token grants these rooms of those that were shown. What it does not ends its readers."""

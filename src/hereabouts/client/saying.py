@@ -35,9 +35,14 @@ def watch_users(users: list[str], id: int) -> Watch:
     return Watch(id, users=users)
 
 
-def unwatch(rooms: list[str], users: list[str], id: int | None = None) -> Unwatch:
+def watch_kinds(kinds: list[str], id: int) -> Watch:
+    """Look at kinds of resources."""
+    return Watch(id, occupancy=kinds)
+
+
+def unwatch(rooms: list[str], users: list[str], kinds: list[str], id: int | None = None) -> Unwatch:
     """Look at these no more."""
-    return Unwatch(rooms or None, users or None, id)
+    return Unwatch(rooms or None, users or None, id, kinds or None)
 
 
 def sync(room: str, id: int) -> Sync:

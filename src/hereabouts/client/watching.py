@@ -8,22 +8,29 @@ from types import TracebackType
 from typing import Self
 
 from hereabouts.client.connection import Connection
-from hereabouts.client.events import Event, Member, User
+from hereabouts.client.events import Event, Holding, Member, User
+from hereabouts.client.holdings import KindFold
 from hereabouts.client.http import AsyncCalls
 from hereabouts.client.place import Mode, Place, Watched
 from hereabouts.client.reading import Reading
 from hereabouts.client.refusals import Closed
-from hereabouts.client.saying import unwatch, watch_rooms, watch_users
+from hereabouts.client.saying import unwatch, watch_kinds, watch_rooms, watch_users
 
 
 class AsyncWatch:
     """Watches while inside `async with`, or for as long as an `async for` over it runs."""
 
     def __init__(
-        self, connection: Connection, rooms: Iterable[str], users: Iterable[str], mode: Mode, timeout_seconds: float
+        self,
+        connection: Connection,
+        rooms: Iterable[str],
+        users: Iterable[str],
+        mode: Mode,
+        timeout_seconds: float,
+        kinds: Iterable[str] = (),
     ) -> None:
         self._connection = connection
-        self._watched = Watched(rooms, users, mode)
+        self._watched = Watched(rooms, users, mode, kinds)
         self._timeout_seconds = timeout_seconds
         self._places: dict[str, Place] | None = None
 
@@ -49,11 +56,16 @@ class AsyncWatch:
         rooms = [room for room in watched.rooms if watched.mode == "roster" or others.get(room) != "roster"]
         self._places = {room: places.enter(room) for room in watched.rooms}
         places.watches.add(watched)
+        for kind in watched.kinds:
+            places.kinds.setdefault(kind, KindFold(kind))
         try:
             if rooms:
                 await self._connection.request(partial(watch_rooms, rooms, watched.mode), seconds, "watch")
             if watched.users:
                 await self._connection.request(partial(watch_users, list(watched.users)), seconds, "watch")
+            if watched.kinds:
+                await self._connection.request(partial(watch_kinds, list(watched.kinds)), seconds, "watch")
+                await self._connection.soon(places.kinds_known(watched.kinds), seconds, "who holds what")
             for room, place in self._places.items():
                 await self._connection.soon(place.known(), seconds, f"what is in {room!r}")
             await self._connection.soon(places.cards_known(watched.users), seconds, "the watched users")
@@ -71,18 +83,23 @@ class AsyncWatch:
         if any(unneeded):
             await self._connection.tell(partial(unwatch, *unneeded), self._timeout_seconds, "unwatch")
 
-    def _let_go(self) -> tuple[list[str], list[str]]:
-        """Look no more; the rooms and users that nobody else here watches."""
+    def _let_go(self) -> tuple[list[str], list[str], list[str]]:
+        """Look no more; the rooms, users and kinds that nobody else here watches."""
         places = self._connection.places
         places.watches.discard(self._watched)
         for place in (self._places or {}).values():
             places.leave(place)
         places.forget_cards()
+        places.forget_kinds()
         self._places = None
         for reading in tuple(self._watched.readings):
             reading.end()
-        rooms, users = places.watched_rooms(), places.watched_users()
-        return [r for r in self._watched.rooms if r not in rooms], [u for u in self._watched.users if u not in users]
+        rooms, users, kinds = places.watched_rooms(), places.watched_users(), places.watched_kinds()
+        return (
+            [room for room in self._watched.rooms if room not in rooms],
+            [user_id for user_id in self._watched.users if user_id not in users],
+            [kind for kind in self._watched.kinds if kind not in kinds],
+        )
 
     # What is there
 
@@ -99,6 +116,10 @@ class AsyncWatch:
     def count(self, room: str) -> int:
         """How many users are in a watched room. Raises `KeyError` for a room that is not watched here."""
         return self._open[room].fold.count
+
+    def holdings(self, kind: str) -> tuple[Holding, ...]:
+        """Who holds what of a watched kind. Raises `KeyError` for a kind that is not watched."""
+        return self._connection.places.kinds[kind].holdings
 
     def events(self) -> Reading[Event]:
         """What happens from now on, to be read with `async for`; each event of a room names it in `room`."""
