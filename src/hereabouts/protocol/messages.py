@@ -271,7 +271,7 @@ class Error(ServerMessage, frozen=True, tag="error", omit_defaults=True):
     id: RequestId | None = None
     retry_after_seconds: float | None = None
     limit: str | None = None
-    holder: Raw | None = None
+    holder: Raw | UnsetType = UNSET
 
 
 class Snapshot(ServerMessage, frozen=True, tag="snapshot"):

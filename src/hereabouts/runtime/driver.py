@@ -336,7 +336,7 @@ class Driver:
     def refuse(self, link: Link, refusal: Refusal, id: int | None) -> None:
         """Answer with an error."""
         self._context.telemetry.error(refusal.code)
-        holder = Raw(json.encode(refusal.holder)) if refusal.holder is not None else None
+        holder = UNSET if refusal.holder is None else Raw(json.encode(refusal.holder))
         error = Error(refusal.code, refusal.message, id, refusal.retry_after_seconds, refusal.limit, holder)
         link.connection.send(pack(error))
 

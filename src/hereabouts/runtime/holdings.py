@@ -41,6 +41,7 @@ from hereabouts.fanout.outbox import pack
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Occupancy
+from hereabouts.runtime.barring import check_hold, check_user
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.tenure import Tenure, Tenures
@@ -108,6 +109,8 @@ class Holdings:
             raise Refusal("forbidden", f"the policy lets this role hold nothing of the kind {kind_of(resource)!r}")
         if take_over and not (asker.is_server or may_take_over(policy, asker.role)):
             raise Refusal("forbidden", "this role may not take a holding over")
+        check_user(self._context, tenant, holder.user_id)
+        check_hold(self._context, tenant, resource)
         self._check_count(tenant, holder.user_id, resource)
         has_sessions = await self._has_sessions(tenant, holder.user_id)
         ask = Ask(tenant, resource, holder.user_id, holder.name, holder.role, take_over, has_sessions)

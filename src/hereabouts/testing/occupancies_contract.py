@@ -68,6 +68,26 @@ class OccupanciesContract(ABC):
             granted = [decision.holding for decision in decisions if isinstance(decision, Granted)]
             assert len({holding.fencing for holding in granted}) == len(granted) == 5
 
+    async def test_of_two_who_race_a_thousand_times_one_wins_each_time(self) -> None:
+        async with self.opened() as kept:
+            newest = 0
+            for turn in range(1_000):
+                first, second = ("ada", "bob") if turn % 2 else ("bob", "ada")
+                decisions = await asyncio.gather(kept.occupy(ask(first), ONE, AT), kept.occupy(ask(second), ONE, AT))
+                (won,) = [decision.holding for decision in decisions if isinstance(decision, Granted)]
+                assert [d.holder for d in decisions if isinstance(d, Refused)] == [won]
+                assert won.fencing > newest
+                newest = won.fencing
+                assert isinstance(await kept.release(Giving(T, won.resource, won.user_id), AT), Ended)
+
+    async def test_of_a_thousand_contenders_a_hundred_get_in(self) -> None:
+        async with self.opened() as kept:
+            terms = Terms(capacity=100)
+            decisions = await asyncio.gather(*(kept.occupy(ask(f"user{n}"), terms, AT) for n in range(1_000)))
+            granted = [decision.holding for decision in decisions if isinstance(decision, Granted)]
+            assert len(granted) == 100
+            assert await held(kept) == {(holding.resource, holding.user_id) for holding in granted}
+
     async def test_a_move_is_one_step(self) -> None:
         async with self.opened() as kept:
             await grant(kept, "ada", "account:1")
