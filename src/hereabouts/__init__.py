@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from hereabouts.errors import ConfigError, HereaboutsError
     from hereabouts.mounting import asgi
+    from hereabouts.webhooks.signing import BadSignature, verify_webhook
 
 __all__ = [
     "AsyncHeartbeats",
@@ -49,6 +50,7 @@ __all__ = [
     "AsyncPresenceServer",
     "AsyncRoom",
     "AsyncWatch",
+    "BadSignature",
     "Cleared",
     "Closed",
     "ConfigError",
@@ -75,6 +77,7 @@ __all__ = [
     "Watch",
     "__version__",
     "asgi",
+    "verify_webhook",
 ]
 
 
@@ -82,4 +85,5 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'hereabouts' has no attribute {name!r}")
     elsewhere = {"asgi": "mounting", "ConfigError": "errors", "HereaboutsError": "errors"}
+    elsewhere |= {"BadSignature": "webhooks.signing", "verify_webhook": "webhooks.signing"}
     return getattr(import_module(f"hereabouts.{elsewhere.get(name, 'client')}"), name)

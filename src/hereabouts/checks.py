@@ -16,7 +16,11 @@ from hereabouts.backends.opening import check_address
 from hereabouts.engine.identity import Grants
 from hereabouts.engine.relations import check
 from hereabouts.errors import ConfigError
+from hereabouts.journal.outbox import EVENT_TYPES
 from hereabouts.settings import Settings
+from hereabouts.webhooks.endpoints import Endpoint, Endpoints
+
+MEMORY: Final = "memory://"
 
 PLACEHOLDERS: Final = ("changeme", "change-me", "change_me", "secret", "password", "example", "default", "hereabouts")
 """What a secret that nobody chose looks like."""
@@ -58,6 +62,18 @@ def key_ring(settings: Settings) -> KeyRing:
     return KeyRing(
         KeyEntry(name=key.name, hash=key.hash, scopes=key.scopes, tenants=key.tenants) for key in settings.auth.api_keys
     )
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """Where word of events goes. Raises `ConfigError`."""
+    if settings.webhooks and settings.journal.url == "none":
+        raise ConfigError('webhooks need a journal, where events wait until they are delivered; journal.url is "none"')
+    if settings.webhooks and settings.backend.url != MEMORY:
+        raise ConfigError(
+            "webhooks follow from one journal that hears of every change, and nodes that share a store have one each; "
+            f"set backend.url to {MEMORY!r}, or take the webhooks away"
+        )
+    return Endpoints([Endpoint(**given.model_dump()) for given in settings.webhooks], tuple(EVENT_TYPES))
 
 
 def has_keys(settings: Settings) -> bool:
@@ -122,7 +138,11 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
     host = settings.server.host
     if is_dev and not is_loopback(host):
         yield f"dev takes tokens from anybody and listens on a loopback address only, not on {host!r}; use `serve`"
-    checks: list[Callable[[], object]] = [lambda: origins(settings), lambda: key_ring(settings)]
+    checks: list[Callable[[], object]] = [
+        lambda: origins(settings),
+        lambda: key_ring(settings),
+        lambda: endpoints(settings),
+    ]
     resolver_url = settings.auth.resolver_url
     if resolver_url is not None:
         checks.append(lambda: check_url(resolver_url, "auth.resolver_url"))

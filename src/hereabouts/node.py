@@ -20,6 +20,7 @@ from hereabouts.runtime.beats import HttpBeats
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.holdings import Holdings
@@ -37,6 +38,7 @@ from hereabouts.runtime.timers import Timers
 from hereabouts.runtime.writer import Writer
 from hereabouts.telemetry import Reading, Telemetry
 from hereabouts.version import __version__
+from hereabouts.webhooks.endpoints import Endpoints
 
 
 class Node:
@@ -51,6 +53,7 @@ class Node:
         journal: Journal,
         verifier: Verifier,
         owner: Owner,
+        endpoints: Endpoints | None = None,
         clock: Clock | None = None,
         resolver: Resolver | None = None,
         random_bytes: Callable[[int], bytes] = os.urandom,
@@ -95,11 +98,14 @@ class Node:
             self.entrance,
         )
 
+        self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
         self.is_open = False
 
     async def open(self) -> None:
         """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""
+        self.webhooks.prepare()
         await self.context.journal.open()
+        await self.webhooks.start()
         await self.context.backend.open()
         await self.verifier.open()
         self.timers.start()
@@ -109,6 +115,7 @@ class Node:
         self.is_open = False
         self.timers.stop()
         await self.holdings.settled()
+        await self.webhooks.stop()
         await self.verifier.close()
         if self.relations.resolver is not None:
             await self.relations.resolver.close()
@@ -121,6 +128,7 @@ class Node:
         return {
             **context.telemetry.readings(),
             **context.backend.readings(),
+            **self.webhooks.readings(),
             "journal_rows_total": self.context.journal.counts,
             "journal_lost_rows_total": journal.lost_rows,
             "journal_queued_rows": journal.queued_rows,

@@ -15,7 +15,7 @@ from hereabouts.auth.minting import minter
 from hereabouts.auth.resolver import Resolver
 from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
 from hereabouts.backends.opening import open_backend
-from hereabouts.checks import auth_config, has_keys, key_ring, origins, refuse_faulty
+from hereabouts.checks import auth_config, endpoints, has_keys, key_ring, origins, refuse_faulty
 from hereabouts.engine.records import Owner
 from hereabouts.gateway.door import Door
 from hereabouts.gateway.http import build_app, build_internal_app
@@ -50,6 +50,7 @@ class Serving:
             journal=open_journal(settings.journal.url, flush_seconds=settings.journal.flush_seconds),
             verifier=_verifier(settings, clock, is_dev),
             owner=owner,
+            endpoints=endpoints(settings),
             clock=clock,
             resolver=_resolver(settings, clock),
         )
@@ -86,9 +87,11 @@ class Serving:
             [owned.session.session_id for owned in self.node.registry],
         )
         await self.node.holdings.recall()
+        policy = self.node.context.policies.resolve()
+        grace_seconds = max(policy.grace_seconds, policy.beat_visible_seconds)
         if lost:
-            policy = self.node.context.policies.resolve()
-            self.leaving.degrade_for(max(policy.grace_seconds, policy.beat_visible_seconds))
+            self.leaving.degrade_for(grace_seconds)
+        self.node.webhooks.settle_after(grace_seconds)
         self._census.start()
         self.node.is_open = True
         log.info("open", node=self.node.context.owner.node, taken_over=taken, ended_without_word=lost)

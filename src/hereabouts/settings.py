@@ -132,6 +132,9 @@ class JournalSettings(_Section):
     keep_transitions_days: Annotated[float, Field(ge=0)] = Field(
         default=90, description="the same for changes of status"
     )
+    keep_events_days: Annotated[float, Field(ge=0)] = Field(
+        default=7, description="the same for events of webhooks, so long they can be replayed"
+    )
     keep_occupancies_days: Annotated[float, Field(ge=0)] = Field(
         default=90, description="the same for what happened to resources; what is held is kept as long as it is held"
     )
@@ -147,7 +150,28 @@ class JournalSettings(_Section):
             "transitions": self.keep_transitions_days,
             "occupancies": self.keep_occupancies_days,
             "audit": self.keep_audit_days,
+            "events": self.keep_events_days,
         }
+
+
+class WebhookSettings(_Section):
+    """One server that is told of events."""
+
+    name: str = Field(description="what it is called in the log and in calls; what waits for it is kept under it")
+    url: str = Field(description="where it takes events: HTTPS, or on this machine")
+    secret: str = Field(description="what its events are signed with: `whsec_` and 24 to 64 random bytes in base64")
+    previous_secret: str | None = Field(
+        default=None, description="the secret before: signs too, until the receiver knows the new one"
+    )
+    events: tuple[str, ...] = Field(default=("*",), description="the types of events, as patterns: `user.*`")
+    tenants: tuple[str, ...] = Field(default=("*",), description="the tenants, as patterns")
+    rooms: tuple[str, ...] = Field(default=("*",), description="the rooms of `room.*` and `member.*`, as patterns")
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = Field(
+        default=10, description="how long an attempt may take, answer included"
+    )
+    allow_private: bool = Field(
+        default=False, description="whether it may be plain HTTP and at an address of a private network"
+    )
 
 
 class BackendSettings(_Section):
@@ -171,6 +195,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     backend: BackendSettings = BackendSettings()
     log: LogSettings = LogSettings()
+    webhooks: tuple[WebhookSettings, ...] = ()
     limits: dict[str, Any] = {}
     policy: dict[str, Any] = {}
 
@@ -305,6 +330,8 @@ def _told(error: ValidationError) -> Iterator[str]:
 def _names_in(section: list[str]) -> Iterable[str]:
     if not section:
         return Settings.model_fields
+    if section[0] == "webhooks":
+        return WebhookSettings.model_fields
     return (ApiKeySettings if section[:2] == ["auth", "api_keys"] else _SECTIONS[section[0]]).model_fields
 
 
@@ -325,6 +352,7 @@ def keys() -> Iterator[tuple[str, Any, str]]:
     for section, model in _SECTIONS.items():
         for name, field in model.model_fields.items():
             yield f"{section}.{name}", field.get_default(), field.description or ""
+    yield "webhooks", (), "servers that are told of events, a table `[[webhooks]]` for each; see below"
     for limit in msgspec.inspect.type_info(Limits).fields:  # type: ignore[attr-defined]
         yield f"limits.{limit.name}", limit.default, _meaning(limit.type)
 
@@ -347,6 +375,10 @@ def tables() -> str:
     """The keys as Markdown: what `docs/configuration.md` has between its marks."""
     lines = ["| key | default | meaning |", "|---|---|---|"]
     lines += [f"| `{key}` | {_shown(default)} | {meaning} |" for key, default, meaning in keys()]
+    lines += ["", "| of each `[[webhooks]]` | default | meaning |", "|---|---|---|"]
+    for name, field in WebhookSettings.model_fields.items():
+        default = "required" if field.is_required() else _shown(field.get_default())
+        lines.append(f"| `{name}` | {default} | {field.description} |")
     lines += ["", "| clock or rule | unit | default | may be set for | meaning |", "|---|---|---|---|---|"]
     scopes = {
         "all": "default, tenant, role, platform",

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,9 +184,9 @@ async def test_a_disk_that_does_not_answer_is_noticed(tmp_path: Path, monkeypatc
     answers = threading.Event()
     write = sqlite_rows.write
 
-    def stuck(connection: sqlite3.Connection, rows: list[Row]) -> int:
+    def stuck(connection: sqlite3.Connection, rows: list[Row], **rest: Any) -> int:
         assert answers.wait(30)
-        return write(connection, rows)
+        return write(connection, rows, **rest)
 
     monkeypatch.setattr(sqlite_rows, "write", stuck)
     journal = SqliteJournal(tmp_path / "journal.db", flush_seconds=0.01, flush_wait_seconds=0.2)

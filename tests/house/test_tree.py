@@ -19,7 +19,7 @@ from hereabouts.cli import app
 
 ROOT: Final = Path(__file__).parents[2]
 
-MIRRORED: Final = ("protocol", "engine", "fanout", "backends", "journal", "auth")
+MIRRORED: Final = ("protocol", "engine", "fanout", "backends", "journal", "auth", "webhooks")
 
 ELSEWHERE: Final = {
     "backends/base.py": "the seam; tests/contract/test_backends.py runs its suite",
@@ -35,13 +35,16 @@ ELSEWHERE: Final = {
     "journal/none.py": "tests/contract",
     "journal/occupancies.py": "tests/contract/test_occupancies_contract.py",
     "journal/opening.py": "tests/contract opens each journal by its address",
+    "journal/outbox.py": "the seam; tests/contract/test_outbox_contract.py",
     "journal/policies.py": "the seam; tests/contract/test_administration_contract.py",
     "journal/queue.py": "tests/unit/test_row_queue.py",
     "journal/sqlite.py": "tests/contract/test_journal_contract.py, test_sqlite_crash.py, test_sqlite_disk.py",
     "journal/sqlite_audit.py": "tests/contract/test_administration_contract.py",
     "journal/sqlite_cooldowns.py": "tests/contract/test_administration_contract.py",
+    "journal/sqlite_events.py": "tests/contract/test_outbox_contract.py",
     "journal/sqlite_file.py": "tests/contract/test_sqlite_file.py",
     "journal/sqlite_occupancies.py": "tests/contract/test_occupancies_contract.py",
+    "journal/sqlite_outbox.py": "tests/contract/test_outbox_contract.py",
     "journal/sqlite_policies.py": "tests/contract/test_administration_contract.py",
     "journal/sqlite_history.py": "tests/contract/test_history_contract.py, test_history_limits.py",
     "journal/sqlite_past.py": "tests/contract/test_history_contract.py, tests/model/test_past_model.py",
@@ -53,6 +56,11 @@ ELSEWHERE: Final = {
     "journal/subjects.py": "the seam; tests/contract/test_subjects_contract.py",
     "protocol/codes.py": "values only; tests/house/test_docs.py compares them with the specification",
     "protocol/messages.py": "values only; tests/unit/test_codec.py reads and writes them",
+    "webhooks/addresses.py": "tests/unit/test_webhooks.py",
+    "webhooks/endpoints.py": "tests/unit/test_webhooks.py",
+    "webhooks/schedule.py": "tests/unit/test_webhooks.py",
+    "webhooks/sending.py": "tests/gateway/test_webhooks_sent.py",
+    "webhooks/signing.py": "tests/unit/test_webhooks.py",
 }
 """Modules without a unit test of their own, and what tests them instead."""
 

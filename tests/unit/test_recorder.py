@@ -15,6 +15,7 @@ from hereabouts.engine.records import (
     Commit,
     Declaration,
     FeedKey,
+    Membership,
     Now,
     Owner,
     Position,
@@ -27,6 +28,7 @@ from hereabouts.engine.session import Session
 from hereabouts.engine.status import Outcome
 from hereabouts.journal.base import LastSeen, Row, SessionClosed, SessionOpened, Transition
 from hereabouts.journal.none import NoJournal
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.recorder import Recorder, throttle_seconds
 from hereabouts.protocol.codes import Declared
 
@@ -78,6 +80,22 @@ def rows(
     asker = session(policy=Policy(durability=durability))
     Recorder(book).committed(asker, feed, change, Commit(applied, Position("e", 1), before, others), LATER + 1)
     return book.rows
+
+
+def told(change: Change, before: Records | None, *others: Records, feed: FeedKey = USER) -> list[OutboxRow]:
+    """The rows for other servers."""
+    book = Notebook()
+    recorder = Recorder(book)
+    recorder.tells = frozenset({"user", "member"})
+    recorder.committed(session(), feed, change, Commit(True, Position("e", 1), before, others), LATER + 1)
+    for place, row in enumerate(book.rows):
+        if isinstance(row, OutboxRow) and row.kind == "user":
+            assert isinstance(book.rows[place - 1], Transition), "the two are written together"
+    return [row for row in book.rows if isinstance(row, OutboxRow)]
+
+
+def outward(value: str | None, cause: str | None = None, room: str = "") -> OutboxRow:
+    return OutboxRow("default", "member" if room else "user", room, "ada", value, cause, LATER + 1)
 
 
 OPENED = SessionOpened("default", "s1", "ada", "n1", "web", AT)
@@ -163,3 +181,27 @@ def test_seen_does_not_tell_of_somebody_invisible() -> None:
 )
 def test_how_often_is_read_from_the_policy(durability: str, seconds: float | None) -> None:
     assert throttle_seconds(Policy(durability=durability)) == seconds
+
+
+def test_other_servers_hear_of_a_user_who_comes_changes_and_goes() -> None:
+    assert told(Put(presence()), None) == [outward("online")]
+    assert told(Put(presence(visible=False)), presence()) == [outward("away")]
+    assert told(removal(), presence()) == [outward(None, "closed")]
+    assert told(Put(presence()), None, presence("s2")) == []
+    assert told(Put(declaration("invisible")), None, presence()) == [outward(None, "leave")]
+
+
+def test_other_servers_hear_of_a_member_who_comes_and_goes() -> None:
+    room = FeedKey("default", "room", "lobby")
+    here = Membership("s1", "ada", 1, OWNER, AT)
+    elsewhere = Membership("s2", "ada", 1, OWNER, AT)
+    assert told(Put(here), None, feed=room) == [outward("in", room="lobby")]
+    assert told(Put(here), here, feed=room) == []
+    assert told(Put(here), None, elsewhere, feed=room) == []
+    assert told(removal(), here, elsewhere, feed=room) == []
+    assert told(removal(), here, feed=room) == [outward(None, "closed", room="lobby")]
+
+
+def test_where_nobody_asked_no_word_is_kept() -> None:
+    assert not any(isinstance(row, OutboxRow) for row in rows(Put(presence()), None))
+    assert rows(Put(Membership("s1", "ada", 1, OWNER, AT)), None, feed=FeedKey("default", "room", "lobby")) == []

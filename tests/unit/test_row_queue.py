@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hereabouts.journal.base import Declared, LastSeen, Transition
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.queue import RowQueue
 
 
@@ -67,3 +68,14 @@ def test_a_users_transitions_are_found_oldest_first() -> None:
         queue.add(row)
     queue.batch(1)
     assert queue.transitions("default", "ada") == [turned(1), turned(3)]
+
+
+def test_a_row_for_other_servers_is_in_the_batch_of_the_row_before_it() -> None:
+    queue = RowQueue(10)
+    change = Transition("default", "ada", "offline", "online", None, 1)
+    word = OutboxRow("default", "user", "", "ada", "online", None, 1)
+    for row in (change, word, change, word):
+        queue.add(row)
+    assert queue.batch(1) == [change, word]
+    queue.finish()
+    assert queue.batch(3) == [change, word]

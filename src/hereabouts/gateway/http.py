@@ -31,6 +31,7 @@ from hereabouts.gateway.problems import problem_bytes, problem_response
 from hereabouts.gateway.relations import RelationCalls
 from hereabouts.gateway.sse import EVENTS, Events
 from hereabouts.gateway.subjects import SubjectCalls
+from hereabouts.gateway.webhook_calls import WebhookCalls
 from hereabouts.routes import Bound, Routes
 from hereabouts.runtime.callers import Callers
 from hereabouts.runtime.erasing import Erasing
@@ -84,6 +85,7 @@ def all_calls(
     return [
         *beating_calls(node.beats, beacons, minter, admin_roles),
         *Lookups(node.context, reading).calls(),
+        *WebhookCalls(node.context, door, node.webhooks).calls(),
         EVENTS.to(Events(door, node.looking).open),
         *SubjectCalls(door, erasing, reading).calls(),
         *RelationCalls(node.relations, node.onlookers).calls(),

@@ -18,13 +18,14 @@ from hereabouts.gateway.problems import Problem
 from hereabouts.gateway.relations import RELATIONS
 from hereabouts.gateway.sse import EVENTS, EVENTS_TYPE
 from hereabouts.gateway.subjects import SUBJECTS
+from hereabouts.gateway.webhook_calls import CALLS as WEBHOOKS
 from hereabouts.protocol.messages import SERVER_MESSAGES, Member, MemberStatus
 from hereabouts.routes import JSON, Call, Nothing
 from hereabouts.runtime.callers import Access
 from hereabouts.version import __version__
 
 CALLS: Final[tuple[Call[Any, Any], ...]] = (
-    *BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *SUBJECTS, *ADMIN, *OLD_NAMES,
+    *BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *SUBJECTS, *ADMIN, *WEBHOOKS, *OLD_NAMES,
 )  # fmt: skip
 
 _TEMPLATE: Final = "#/components/schemas/{name}"

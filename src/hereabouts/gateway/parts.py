@@ -7,6 +7,7 @@ from typing import Protocol
 from hereabouts.auth.tokens import Verifier
 from hereabouts.runtime.beats import HttpBeats
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.holdings import Holdings
@@ -39,6 +40,7 @@ class Parts(Protocol):
     kinds: Kinds
     driver: Driver
     writer: Writer
+    webhooks: Dispatcher
 
     def readings(self) -> dict[str, Reading]:
         """Every metric at this moment."""

@@ -14,6 +14,7 @@ from hereabouts.journal.audit import Audit
 from hereabouts.journal.cooldowns import Cooldowns
 from hereabouts.journal.history import History
 from hereabouts.journal.occupancies import Occupancies
+from hereabouts.journal.outbox import Outbox, OutboxRow
 from hereabouts.journal.policies import PolicyVersions
 from hereabouts.journal.relations import RelationBook
 from hereabouts.journal.subjects import Subjects
@@ -78,7 +79,7 @@ class Declared(Struct, frozen=True):
     at: int
 
 
-Row = SessionOpened | SessionClosed | Transition | LastSeen | Declared
+Row = SessionOpened | SessionClosed | Transition | LastSeen | Declared | OutboxRow
 
 ROW_KINDS: Final[dict[type[Row], str]] = {
     SessionOpened: "session_opened",
@@ -86,6 +87,7 @@ ROW_KINDS: Final[dict[type[Row], str]] = {
     Transition: "transition",
     LastSeen: "last_seen",
     Declared: "declared",
+    OutboxRow: "outbox",
 }
 """What each kind of row is called in `Journal.counts` and in the metrics."""
 
@@ -119,6 +121,9 @@ class Journal(ABC):
 
     counts: Counter[str]
     """Rows taken, by kind (`ROW_KINDS`)."""
+
+    outbox: Outbox | None = None
+    """Events for other servers, and where they are to go; `None` where nothing is kept."""
 
     # Parts with a seam of their own; `None` where nothing is kept.
     audit: Audit | None = None

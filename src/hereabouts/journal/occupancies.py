@@ -31,6 +31,7 @@ from hereabouts.engine.occupancy import (
     occupy,
     release,
 )
+from hereabouts.journal.outbox import OutboxRow
 
 
 class OccupancyRow(Struct, frozen=True):
@@ -112,6 +113,23 @@ def rows_of(happenings: tuple[Happening, ...], seq: int, at: int) -> list[Occupa
         )
         for number, happening in enumerate(happenings, 1)
     ]
+
+
+def outward_rows(happenings: tuple[Happening, ...], at: int) -> list[OutboxRow]:
+    """What other servers are to hear of it: first who holds no longer, then who holds."""
+    rows: list[OutboxRow] = []
+    for happening in happenings:
+        over = [(happening.came_from, None), (happening.loser, happening.cause)]
+        if happening.kind == "released":
+            over.append((happening.holding, happening.cause))
+        for holding, cause in over:
+            if holding is not None:
+                rows.append(OutboxRow(holding.tenant, "resource", holding.resource, holding.user_id, None, cause, at))
+        if happening.kind != "released":
+            holds = happening.holding
+            value = str(holds.fencing)
+            rows.append(OutboxRow(holds.tenant, "resource", holds.resource, holds.user_id, value, None, at))
+    return rows
 
 
 def lost_at(rows: Iterable[OccupancyRow], ask: Ask) -> int | None:

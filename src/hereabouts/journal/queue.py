@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from itertools import count
 
 from hereabouts.journal.base import Declared, LastSeen, Row, Transition, merge
+from hereabouts.journal.outbox import OutboxRow
 
 
 class RowQueue:
@@ -40,11 +41,17 @@ class RowQueue:
         return True
 
     def batch(self, rows_most: int) -> list[Row]:
-        """The oldest rows. They wait on, and are the same ones again, until `finish` is called."""
-        while self._rows and len(self._batch) < rows_most:
+        """The oldest rows. They wait on, and are the same ones again, until `finish` is called.
+
+        Rows for the outbox are never parted from the row before them: both are kept, or neither.
+        """
+        while self._rows and (len(self._batch) < rows_most or self._begins_with_outbox()):
             key, row = self._rows.popitem(last=False)
             self._batch[key] = row
         return list(self._batch.values())
+
+    def _begins_with_outbox(self) -> bool:
+        return isinstance(next(iter(self._rows.values())), OutboxRow)
 
     def finish(self) -> None:
         """The rows of the batch are through."""

@@ -3,11 +3,13 @@
 A policy's `durability` says how much: `none` is nothing of sessions, statuses and times; `transitions` is what
 happened, never a beat; `throttled(n)` is also, at most every n seconds, when somebody was last seen. What a user
 declared is a setting and no history: it is kept in each case, or who was invisible would be seen after a restart.
+
+Where other servers want word of it (`tells`), the row of a transition is followed by one for the outbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from hereabouts.engine.policy import Policy
@@ -15,6 +17,7 @@ from hereabouts.engine.records import DECLARATION, Change, Commit, FeedKey, Pres
 from hereabouts.engine.session import Session
 from hereabouts.engine.status import Outcome, depart, fold, never_back
 from hereabouts.journal.base import Journal, LastSeen, Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.outbox import OutboxRow, StandingKind
 
 _THROTTLED: Final = "throttled("
 
@@ -30,11 +33,23 @@ class Recorder:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self.tells: frozenset[StandingKind] = frozenset()
+        """Of what word is to go to other servers; set by who knows the endpoints."""
 
     def committed(self, session: Session, feed: FeedKey, change: Change, commit: Commit, at: int) -> None:
         """A change that was asked for by a session is now part of a feed."""
-        if feed.kind == "user" and commit.applied and session.policy.durability != "none":
-            self._record(_rows(session, change, commit, at))
+        if not commit.applied or session.policy.durability == "none":
+            return
+        if feed.kind == "user":
+            rows = _rows(session, change, commit, at)
+            self._record([*_told(rows)] if "user" in self.tells else rows)
+        elif "member" in self.tells and not commit.others:
+            self._record(_member_rows(feed, change, commit, at))
+
+    def tell(self, row: OutboxRow) -> None:
+        """Give word of where somebody stands: for what is known otherwise than from a commit of a session."""
+        if row.kind in self.tells:
+            self._record([row])
 
     def seen(self, sessions: Collection[Session]) -> None:
         """When the user of these sessions was last seen by any of them."""
@@ -61,6 +76,23 @@ def _rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row
     elif turned:
         rows.append(_last_seen(session, after))
     return rows
+
+
+def _told(rows: Iterable[Row]) -> Iterator[Row]:
+    for row in rows:
+        yield row
+        if isinstance(row, Transition):
+            value = None if row.after == "offline" else row.after
+            yield OutboxRow(row.tenant, "user", "", row.user_id, value, row.cause, row.at)
+
+
+def _member_rows(feed: FeedKey, change: Change, commit: Commit, at: int) -> list[Row]:
+    """Of a user's first session in a room, and of the last."""
+    if isinstance(change, Remove):
+        return [OutboxRow(feed.tenant, "member", feed.name, change.user_id, None, change.cause, at)]
+    if commit.before is not None:
+        return []
+    return [OutboxRow(feed.tenant, "member", feed.name, change.record.user_id, "in", None, at)]
 
 
 def _session_rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row]:

@@ -15,12 +15,14 @@ from hereabouts.errors import JournalUnavailable
 from hereabouts.journal import sqlite_rows, sqlite_state
 from hereabouts.journal.base import Declared, Journal, JournalHealth, LastSeen, Revocable, Row, Transition
 from hereabouts.journal.batches import Batches
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.revocations import Revocation, Revocations
 from hereabouts.journal.sqlite_audit import SqliteAudit
 from hereabouts.journal.sqlite_cooldowns import SqliteCooldowns
 from hereabouts.journal.sqlite_file import migrate, open_file, open_reader
 from hereabouts.journal.sqlite_history import SqliteHistory
 from hereabouts.journal.sqlite_occupancies import SqliteOccupancies
+from hereabouts.journal.sqlite_outbox import SqliteOutbox
 from hereabouts.journal.sqlite_policies import SqlitePolicies
 from hereabouts.journal.sqlite_recovery import recover
 from hereabouts.journal.sqlite_relations import SqliteRelations
@@ -62,7 +64,8 @@ class SqliteJournal(Journal):
         self.audit: SqliteAudit = SqliteAudit(self)
         self.cooldowns = SqliteCooldowns(self)
         self.policies = SqlitePolicies(self)
-        self.occupancies: SqliteOccupancies = SqliteOccupancies(self)
+        self.outbox: SqliteOutbox = SqliteOutbox(self)
+        self.occupancies: SqliteOccupancies = SqliteOccupancies(self, self.outbox)
         self.history = self._history = SqliteHistory(path)
         self._is_open = False
         self.relations: SqliteRelations = SqliteRelations(self)
@@ -129,7 +132,10 @@ class SqliteJournal(Journal):
         return self._batches.health()
 
     async def _write_rows(self, rows: Sequence[Row]) -> int:
-        return await self.write(partial(sqlite_rows.write, rows=rows))
+        faulty = await self.write(partial(sqlite_rows.write, rows=rows, outbox=self.outbox.add))
+        if any(isinstance(row, OutboxRow) for row in rows):
+            self.outbox.on_events()
+        return faulty
 
     async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """Do something in the writer's thread."""

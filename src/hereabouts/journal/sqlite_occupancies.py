@@ -32,15 +32,22 @@ from hereabouts.journal.occupancies import (
     Standing,
     lost_at,
     new_epoch,
+    outward_rows,
     rows_of,
 )
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_outbox import SqliteOutbox
 from hereabouts.journal.sqlite_state import sync
 
 T = TypeVar("T")
 
 _HOLDING: Final = "tenant, resource, user_id, since_at, fencing, last_active_at, name, role, ends_with_sessions"
 _ROW: Final = "tenant, kind, seq, event, resource, user_id, fencing, since_at, at, from_resource, loser_id, cause"
+
+
+Tell = Callable[[sqlite3.Connection, OutboxRow], None]
+"""Writes word of it to other servers, in the same transaction."""
 
 
 class Threads(Protocol):
@@ -56,16 +63,21 @@ class Threads(Protocol):
 class SqliteOccupancies(Occupancies):
     """See the module."""
 
-    def __init__(self, journal: Threads) -> None:
+    def __init__(self, journal: Threads, outbox: SqliteOutbox) -> None:
         self._journal = journal
+        self._outbox = outbox
 
     async def occupy(self, ask: Ask, terms: Terms, at: int) -> Granted | Refused | Cooling:
         """See `Occupancies.occupy`."""
-        return await self._journal.write(partial(_occupy, ask=ask, terms=terms, at=at))
+        decision = await self._journal.write(partial(_occupy, ask=ask, terms=terms, at=at, tell=self._outbox.add))
+        self._outbox.on_events()
+        return decision
 
     async def release(self, giving: Giving, at: int) -> Ended | Lost:
         """See `Occupancies.release`."""
-        return await self._journal.write(partial(_release, giving=giving, at=at))
+        decision = await self._journal.write(partial(_release, giving=giving, at=at, tell=self._outbox.add))
+        self._outbox.on_events()
+        return decision
 
     async def standing(self) -> list[Standing]:
         """See `Occupancies.standing`."""
@@ -80,7 +92,7 @@ class SqliteOccupancies(Occupancies):
         return await self._journal.read(_alive_at)
 
 
-def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> Granted | Refused | Cooling:
+def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int, tell: Tell) -> Granted | Refused | Cooling:
     kind = kind_of(ask.resource)
     with transaction(connection):
         epoch, seq, fencing = _counters(connection, ask.tenant, kind)
@@ -89,7 +101,7 @@ def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> 
         decision = occupy(held, own, ask, terms, fencing + 1, at, _lost_at(connection, ask, terms, at))
         if not isinstance(decision, Granted):
             return decision
-        _keep(connection, decision.happenings, seq, at)
+        _keep(connection, decision.happenings, seq, at, tell)
         _put(connection, decision.holding)
         if decision.happenings:
             counters = (ask.tenant, kind, epoch, seq + len(decision.happenings), decision.holding.fencing)
@@ -99,7 +111,7 @@ def _occupy(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) -> 
     return decision
 
 
-def _release(connection: sqlite3.Connection, giving: Giving, at: int) -> Ended | Lost:
+def _release(connection: sqlite3.Connection, giving: Giving, at: int, tell: Tell) -> Ended | Lost:
     kind = kind_of(giving.resource)
     with transaction(connection):
         held = _holdings(connection, "tenant = ? AND resource = ?", (giving.tenant, giving.resource))
@@ -107,7 +119,7 @@ def _release(connection: sqlite3.Connection, giving: Giving, at: int) -> Ended |
         if isinstance(decision, Lost):
             return decision
         epoch, seq, fencing = _counters(connection, giving.tenant, kind)
-        _keep(connection, decision.happenings, seq, at)
+        _keep(connection, decision.happenings, seq, at, tell)
         counters = (giving.tenant, kind, epoch, seq + len(decision.happenings), fencing)
         connection.execute("INSERT OR REPLACE INTO occupancy_kinds VALUES (?, ?, ?, ?, ?)", counters)
     sync(connection)
@@ -136,12 +148,14 @@ def _holdings(connection: sqlite3.Connection, where: str, values: Sequence[Any])
     return [replace(Holding(*row), ends_with_sessions=bool(row[-1])) for row in rows]
 
 
-def _keep(connection: sqlite3.Connection, happenings: tuple[Happening, ...], seq: int, at: int) -> None:
+def _keep(connection: sqlite3.Connection, happenings: tuple[Happening, ...], seq: int, at: int, tell: Tell) -> None:
     connection.executemany(
         "DELETE FROM occupancies WHERE tenant = ? AND resource = ? AND user_id = ?",
         [(holding.tenant, holding.resource, holding.user_id) for holding in gone(happenings)],
     )
     _insert(connection, "occupancy_events", _ROW, [astuple(row) for row in rows_of(happenings, seq, at)])
+    for row in outward_rows(happenings, at):
+        tell(connection, row)
 
 
 def _put(connection: sqlite3.Connection, holding: Holding) -> None:

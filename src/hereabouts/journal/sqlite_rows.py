@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import structs
 
 from hereabouts.journal.base import Declared, LastSeen, Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.sqlite_file import transaction
 
 R = TypeVar("R", bound=Row)
@@ -65,13 +66,21 @@ _FAULTY_ROW: Final = (
 """The row's own fault: it can never be written, and must not keep the others from it."""
 
 
-def write(connection: sqlite3.Connection, rows: Collection[Row]) -> int:
-    """Write rows in their order, in one transaction; how many could not be, because of what is in them."""
+def write(
+    connection: sqlite3.Connection, rows: Collection[Row], outbox: Callable[[sqlite3.Connection, OutboxRow], None]
+) -> int:
+    """Write rows in their order, in one transaction; how many could not be, because of what is in them.
+
+    `outbox` writes those of the outbox.
+    """
     faulty = 0
     with transaction(connection):
         for row in rows:
             try:
-                connection.execute(WRITE[type(row)], structs.asdict(row))
+                if isinstance(row, OutboxRow):
+                    outbox(connection, row)
+                else:
+                    connection.execute(WRITE[type(row)], structs.asdict(row))
             except _FAULTY_ROW:
                 faulty += 1
     return faulty

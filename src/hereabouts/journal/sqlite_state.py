@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from hereabouts.journal import sqlite_events
 from hereabouts.journal.revocations import Revocation
 from hereabouts.journal.sqlite_file import transaction
 
@@ -18,6 +19,7 @@ PRUNE: Final = {
         DELETE FROM sessions WHERE (tenant, session_id) IN
         (SELECT tenant, session_id FROM sessions WHERE closed_at < ? LIMIT ?)
     """,
+    "events": sqlite_events.PRUNE,
     "transitions": "DELETE FROM transitions WHERE id IN (SELECT id FROM transitions WHERE at < ? LIMIT ?)",
     "occupancies": """
         DELETE FROM occupancy_events WHERE (tenant, kind, seq) IN

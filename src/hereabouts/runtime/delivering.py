@@ -1,0 +1,227 @@
+"""Events on their way to an endpoint: those of one subject one after the other, of different ones side by side.
+
+What waits is on disk; a window of it is in memory. An event that fails is tried again and holds back its subject
+alone; a slow endpoint holds back itself alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from hereabouts.errors import JournalUnavailable
+from hereabouts.journal.outbox import Delivery, EndpointState, Outbox
+from hereabouts.runtime.clock import Clock
+from hereabouts.webhooks.endpoints import Endpoint
+from hereabouts.webhooks.schedule import Schedule
+from hereabouts.webhooks.sending import CONNECTIONS, Result, Sender
+
+log = structlog.get_logger("hereabouts")
+
+WINDOW: Final = 1_000
+"""Events of one endpoint that are in memory."""
+
+LINE: Final = 50
+"""Of one subject, so that one that fails for long leaves room for the others."""
+
+STATE_SECONDS: Final = 1.0
+"""How often what is told of an endpoint is counted anew."""
+
+JOURNAL_SECONDS: Final = 1.0
+"""The wait when the journal cannot be read or written."""
+
+Subject = tuple[str, str]
+"""A tenant, and what of it events are kept in order by."""
+
+
+class Lane:
+    """One endpoint's deliveries. `chance` gives a number from 0 to 1; `counts` has the attempts by outcome."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sender: Sender,
+        outbox: Outbox,
+        clock: Clock,
+        schedule: Schedule,
+        chance: Callable[[], float],
+        counts: Counter[str],
+    ) -> None:
+        self.endpoint = endpoint
+        self.state = EndpointState()
+        self._sender = sender
+        self._outbox = outbox
+        self._clock = clock
+        self._schedule = schedule
+        self._chance = chance
+        self._counts = counts
+        self._is_disabled = False
+        self._has_news, self._has_changed = asyncio.Event(), asyncio.Event()
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._loaded: set[int] = set()
+        self._loaded_seq = 0
+        self._forgotten: set[int] = set()
+        self._finished: set[int] = set()
+        """Those that were done while the disk was being read: what was read of them is old."""
+        self._has_more = False
+        self._lines: dict[Subject, deque[Delivery]] = {}
+        self._cut: set[Subject] = set()
+        """Subjects of which more waits than is in memory; it is read again when what is here is done."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # Life
+
+    def start(self) -> None:
+        """Begin with what waits."""
+        for act in (self._load, self._watch):
+            self._do(act())
+        self.wake()
+
+    async def stop(self) -> None:
+        """End; what is under way waits for the next start."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._sender.close()
+
+    def wake(self) -> None:
+        """There may be more events."""
+        self._has_news.set()
+        self._has_changed.set()
+
+    def again(self) -> None:
+        """Events from before may wait anew, also for an endpoint that was disabled."""
+        self._is_disabled = False
+        self._reload()
+
+    def forget(self, positions: Iterable[int]) -> None:
+        """These events are not to be sent any more."""
+        self._forgotten.update(self._loaded.intersection(positions))
+
+    def _reload(self) -> None:
+        self._loaded_seq = 0
+        self.wake()
+
+    def _do(self, act: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(act)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # From the disk
+
+    async def _load(self) -> None:
+        """Read what waits into the window, whenever there is news and room."""
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            try:
+                await self._fill()
+            except JournalUnavailable:
+                await asyncio.sleep(JOURNAL_SECONDS)
+                self._has_news.set()
+
+    async def _fill(self) -> None:
+        self._has_more = True
+        while (room := WINDOW - len(self._loaded)) > 0:
+            after = self._loaded_seq
+            self._finished.clear()
+            found = await self._outbox.waiting(self.endpoint.name, after, room)
+            if self._loaded_seq != after:
+                continue
+            for delivery in found:
+                self._loaded_seq = delivery.seq
+                if delivery.seq not in self._loaded and delivery.seq not in self._finished:
+                    self._enqueue(delivery)
+            if len(found) < room:
+                self._has_more = False
+                return
+
+    async def _watch(self) -> None:
+        """Keep what is told of the endpoint up to date, without counting at every event."""
+        while True:
+            await self._has_changed.wait()
+            self._has_changed.clear()
+            with suppress(JournalUnavailable):
+                self.state = await self._outbox.state(self.endpoint.name)
+            await asyncio.sleep(STATE_SECONDS)
+
+    def _enqueue(self, delivery: Delivery) -> None:
+        subject = (delivery.tenant, delivery.subject)
+        line = self._lines.get(subject)
+        if subject in self._cut or (line is not None and len(line) >= LINE):
+            self._cut.add(subject)
+            return
+        self._loaded.add(delivery.seq)
+        if line is not None:
+            line.append(delivery)
+            return
+        self._lines[subject] = deque([delivery])
+        self._do(self._run(subject))
+
+    # To the endpoint
+
+    async def _run(self, subject: Subject) -> None:
+        """Deliver what there is of one subject, in order."""
+        line = self._lines[subject]
+        while line:
+            await self._deliver(line[0])
+            seq = line.popleft().seq
+            self._loaded.discard(seq)
+            self._finished.add(seq)
+            self._forgotten.discard(seq)
+            if self._has_more:
+                self._has_news.set()
+        del self._lines[subject]
+        if subject in self._cut:
+            self._cut.discard(subject)
+            self._reload()
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        attempts, first_tried_at = delivery.attempts, delivery.first_tried_at
+        while not self._is_disabled and delivery.seq not in self._forgotten:
+            async with self._free:
+                result = await self._sender.send(delivery.event_id, delivery.body)
+            at = self._clock.now().at
+            attempts += 1
+            first_tried_at = at if first_tried_at is None else first_tried_at
+            is_dead = result.outcome == "retry" and self._schedule.is_over(first_tried_at, at)
+            self._counts["dead" if is_dead else result.outcome] += 1
+            await self._note(delivery, result, at, is_dead)
+            if result.outcome != "retry" or is_dead:
+                return
+            await asyncio.sleep(self._schedule.wait_seconds(attempts, self._chance()))
+
+    async def _note(self, delivery: Delivery, result: Result, at: int, is_dead: bool) -> None:
+        """Keep how it ended, and try until that can be kept: what is not noted is sent again after a restart."""
+        name = self.endpoint.name
+        while True:
+            try:
+                if result.outcome == "delivered":
+                    await self._outbox.delivered(name, delivery.seq)
+                elif result.outcome == "gone":
+                    await self._disable(at)
+                else:
+                    await self._outbox.failed(name, delivery.seq, at, result.error, is_dead=is_dead)
+                    self._say(delivery, result, is_dead)
+                self._has_changed.set()
+                return
+            except JournalUnavailable:
+                await asyncio.sleep(JOURNAL_SECONDS)
+
+    async def _disable(self, at: int) -> None:
+        """The receiver is gone for good: nothing more is sent until somebody asks for a replay."""
+        if self._is_disabled:
+            return
+        self._is_disabled = True
+        log.warning("webhook", endpoint=self.endpoint.name, text="it answered 410 and is disabled until a replay")
+        await self._outbox.disable(self.endpoint.name, at)
+
+    def _say(self, delivery: Delivery, result: Result, is_dead: bool) -> None:
+        if is_dead or delivery.attempts == 0:
+            text = "an event was given up" if is_dead else "an event could not be delivered; it is tried again"
+            log.warning("webhook", endpoint=self.endpoint.name, event_id=delivery.event_id, text=text, why=result.error)
