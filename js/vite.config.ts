@@ -7,6 +7,7 @@ const entries = {
   index: entry("index.ts"),
   react: entry("react/index.ts"),
   "react-native": entry("react-native/index.ts"),
+  elements: entry("elements/index.ts"),
   testing: entry("testing/index.ts"),
 };
 

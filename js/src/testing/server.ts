@@ -45,6 +45,7 @@ export class MemoryServer {
   readonly #rooms = new Map<string, MemoryRoom>();
   readonly #declared = new Map<string, Declaration>();
   readonly #cards = new Map<string, string>();
+  readonly #seenAt = new Map<string, number>();
   readonly #holdings = new MemoryHoldings(
     () => this.clock.wall(),
     () => this.#sessions.values(),
@@ -232,6 +233,7 @@ export class MemoryServer {
     const { type, id } = message;
     session.life.frame(this.#seconds, type === "beat" ? message.visible !== false : undefined);
     session.seenAt = this.clock.wall();
+    this.#seenAt.set(session.userId, session.seenAt);
     if (type === "beat" && message.active) session.activeAt = this.clock.wall();
     const refusal = type === "bye" ? undefined : this.#do(session, message);
     if (refusal && id !== undefined) session.line?.say({ type: "error", id, ...refusal });
@@ -413,7 +415,7 @@ export class MemoryServer {
 
   #card(user_id: string, viewer: string): object {
     const { declared, ...outcome } = this.#outcome(user_id);
-    const times = { last_seen_at: null, last_active_at: null };
+    const times = { last_seen_at: this.#seenAt.get(user_id) ?? null, last_active_at: null };
     return { user_id, ...times, ...outcome, ...(viewer === user_id && { declared, self: true }) };
   }
 
