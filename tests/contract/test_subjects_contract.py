@@ -12,13 +12,17 @@ from hereabouts.engine.occupancy import Ask, Terms
 from hereabouts.journal.audit import Act
 from hereabouts.journal.base import Journal, SessionOpened, Transition
 from hereabouts.journal.none import NoJournal
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.relations import Relation
 from hereabouts.journal.sqlite import SqliteJournal
 from hereabouts.journal.sqlite_subjects import PERSONAL
+from hereabouts.testing.outbox_contract import all_to_crm
 from hereabouts.testing.subjects_contract import AT, SubjectsContract, T
 
 NAMELESS = {
     "audit": "it has a call of its own that gives a user another name",
+    "deliveries": "to whom events are still to go; they go with the event",
+    "disabled_endpoints": "about servers",
     "handover": "lives from the end of one process to the start of the next, which reads and deletes it",
     "migrations": "about the tables",
     "nodes": "about processes",
@@ -44,6 +48,7 @@ class TestSqliteOfOne(SubjectsContract):
     async def test_no_byte_of_the_file_names_an_erased_user(self) -> None:
         user_id = "ada-7f3e"
         journal = SqliteJournal(self.path)
+        journal.outbox.route, journal.outbox.kinds = all_to_crm, frozenset({"user"})
         await journal.open()
         await fill(journal, user_id)
         told = {table for table, rows in (await journal.subjects.export(T, user_id)).items() if rows}
@@ -72,6 +77,7 @@ class TestSqliteOfOne(SubjectsContract):
 async def fill(journal: SqliteJournal, user_id: str) -> None:
     """Let this user and bob stand in every table that has a place for them."""
     for id in (user_id, "bob"):
+        journal.record([OutboxRow(T, "user", "", id, "online", None, AT)])
         journal.record(
             [SessionOpened(T, f"of-{id[:3]}", id, "n", None, AT), Transition(T, id, "offline", "online", None, AT)]
         )

@@ -81,7 +81,9 @@ def all_calls(
     """Every typed call; the most frequent first, as they are tried in this order."""
     reading = Reading(node.context, node.relay, node.people, node.registry, node.relations)
     beacons = Beacons(node.beats, door)
-    erasing = Erasing(node.context, node.driver, node.registry, node.people, node.onlookers, node.holdings)
+    erasing = Erasing(
+        node.context, node.driver, node.registry, node.people, node.onlookers, node.holdings, node.webhooks
+    )
     return [
         *beating_calls(node.beats, beacons, minter, admin_roles),
         *Lookups(node.context, reading).calls(),

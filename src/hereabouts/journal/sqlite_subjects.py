@@ -36,6 +36,8 @@ PERSONAL: Final = (
     Personal("relations", ("watcher", "watched")),
     Personal("occupancies"),
     Personal("occupancy_events", ("user_id", "loser_id"), is_shared=True),
+    Personal("events"),
+    Personal("standings"),
     Personal("revocations", ("id",), is_kept=True, fixed="kind = 'user'"),
     Personal("cooldowns", ("id",), is_kept=True, fixed="kind = 'user'"),
 )

@@ -14,6 +14,7 @@ from hereabouts.journal.subjects import Stored, Subjects
 from hereabouts.protocol import codes
 from hereabouts.protocol.codec import check_id
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.noting import By, note
@@ -45,8 +46,10 @@ class Erasing:
         people: People,
         onlookers: Onlookers,
         holdings: Holdings,
+        webhooks: Dispatcher,
     ) -> None:
         self._context = context
+        self._webhooks = webhooks
         self._holdings = holdings
         self._driver = driver
         self._registry = registry
@@ -74,7 +77,11 @@ class Erasing:
         await self._holdings.clear_user(tenant, user_id)
         watchers = await journal.relations.watchers_of(tenant, user_id) if journal.relations is not None else ()
         alias = f"erased:{self._context.random_bytes(8).hex()}"
+        # Also what is about to be sent; the sessions that were ended above have left no word of it either.
+        events = await self._webhooks.erase(tenant, user_id)
         erased = await subjects.erase(tenant, user_id, alias)
+        if events:
+            erased["events"] = events
         for watcher in watchers:
             await self._onlookers.changed(tenant, watcher)
         if by.actor == f"user:{user_id}":
