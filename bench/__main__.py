@@ -9,13 +9,35 @@ from pathlib import Path
 
 import uvloop
 
-from bench import audiences, batch_status, beats, deadlines, detection, fan_out, join_storm, memory, reconnect_storm
+from bench import (
+    analytics,
+    audiences,
+    batch_status,
+    beats,
+    deadlines,
+    detection,
+    fan_out,
+    join_storm,
+    memory,
+    reconnect_storm,
+)
 from bench.process import machine
 from bench.report import Figure, line, show
 
 BENCHES: dict[str, Callable[[bool], Awaitable[list[Figure]]]] = {
     bench.NAME: bench.run
-    for bench in (fan_out, beats, memory, join_storm, reconnect_storm, deadlines, detection, audiences, batch_status)
+    for bench in (
+        fan_out,
+        beats,
+        memory,
+        join_storm,
+        reconnect_storm,
+        deadlines,
+        detection,
+        audiences,
+        batch_status,
+        analytics,
+    )
 }
 
 

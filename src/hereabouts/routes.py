@@ -54,6 +54,7 @@ class Call(Generic[P, B]):
     """One call: where it is, who may make it, what it takes, what it answers and with which codes it may refuse.
 
     `params` has the names in the path and in the query. `reads` turns a body of plain text into what `body` decodes.
+    `formats` are the media types that the answer may have instead, when the parameter `format` asks for it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Call(Generic[P, B]):
     body: type[B]
     answer: type[Struct] | None = None
     media_type: str = JSON
+    formats: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     body_types: tuple[str, ...] = (JSON,)
     reads: Callable[[bytes], bytes] | None = None

@@ -36,6 +36,7 @@ def test_all_claims_are_kept() -> None:
             "role": "admin",
             "tenant": "acme",
             "jti": "t1",
+            "region": "eu",
             "iat": NOW - 5,
             "nbf": NOW,
             "info": {"team": 7},
@@ -47,6 +48,7 @@ def test_all_claims_are_kept() -> None:
     assert (identity.tenant, identity.user_id, identity.name, identity.role) == ("acme", "ada", "Ada L.", "admin")
     assert (identity.expires_at, identity.issued_at, identity.token_id) == ((NOW + 60) * 1000, (NOW - 5) * 1000, "t1")
     assert json.loads(bytes(identity.info)) == {"team": 7}
+    assert identity.region == "eu"
     assert identity.grants.may("join", "doc:1")
     assert identity.grants.may("watch", "hall")
     assert not identity.grants.may("join", "hall")
@@ -97,6 +99,8 @@ def test_each_grant_claim_takes_the_place_of_its_own_default_alone() -> None:
         {"tenant": "a/\n"},
         {"jti": ""},
         {"jti": 5},
+        {"region": ""},
+        {"region": {"country": "eu"}},
         {"info": []},
         {"info": "text"},
         {"info": 1},

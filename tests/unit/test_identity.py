@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hereabouts.engine.identity import Grants, matches
+from hereabouts.engine.identity import Grants, Identity, matches
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,9 @@ def test_rights_of_several_patterns_add_up() -> None:
 
 def test_without_grants_nothing_is_allowed() -> None:
     assert not Grants().may("join", "a") and not Grants().may("watch", "a") and not Grants().may_watch_user("a")
+
+
+def test_the_region_of_a_token_wins_over_that_of_a_proxy() -> None:
+    nowhere, told = Identity("default", "ada"), Identity("default", "ada", region="eu")
+    assert [nowhere.placed(None).region, nowhere.placed("us").region] == [None, "us"]
+    assert [told.placed(None).region, told.placed("us").region] == ["eu", "eu"]

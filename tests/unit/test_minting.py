@@ -48,13 +48,14 @@ async def test_what_is_asked_for_comes_back() -> None:
             tenant="acme",
             expires_in_seconds=90,
             jti="t1",
+            region="eu",
         )
     )
     identity = await jwt_verifier(CONFIG, wall).verify(token)
     assert (identity.tenant, identity.user_id, identity.name, identity.role) == ("acme", "ada", "Ada", "agent")
     assert identity.grants == Grants({"doc:*": ("join", "watch")}, ("bob",), is_watch_claimed=True)
     assert identity.expires_at == expires_at == (NOW + 90) * 1000
-    assert (identity.issued_at, identity.token_id) == (NOW * 1000, "t1")
+    assert (identity.issued_at, identity.token_id, identity.region) == (NOW * 1000, "t1", "eu")
     assert identity.info is not None
     assert json.loads(bytes(identity.info)) == {"team": 7}
 

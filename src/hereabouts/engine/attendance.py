@@ -6,6 +6,7 @@ and each sum two values: what is proven, and the most that it can have been.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
@@ -80,8 +81,9 @@ def merge(spans: Iterable[Span], gap_seconds: float) -> list[Span]:
 def days(window: Window, spans: Sequence[Span]) -> list[Day]:
     """The local days on which somebody was here, of spans that are apart."""
     found: list[Day] = []
+    starts, ends = [span.start_at for span in spans], [span.latest_at for span in spans]
     for day, bucket in window.days():
-        parts = clip(spans, bucket)
+        parts = clip(spans[bisect_right(ends, bucket.start_at) : bisect_left(starts, bucket.end_at)], bucket)
         if parts:
             seconds = sum(part.end_at - part.start_at for part in parts) / 1000
             most = sum(part.latest_at - part.start_at for part in parts) / 1000

@@ -12,14 +12,12 @@ from msgspec import Meta, Struct
 from starlette.responses import Response, StreamingResponse
 
 from hereabouts.errors import Refusal
+from hereabouts.gateway.sheets import Cell, cell
 from hereabouts.journal.audit import Audit, AuditEntry, AuditFilter
 from hereabouts.routes import Asked, Bound, Call, Nothing
 from hereabouts.runtime.context import Context
 
 PAGE: Final = 500
-
-FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula. Source: OWASP, "CSV Injection"."""
 
 COLUMNS: Final = ("id", "at", "actor", "action", "target", "user_id", "reason", "origin", "details")
 
@@ -178,13 +176,9 @@ def csv_lines(rows: list[AuditRow]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     for row in rows:
-        writer.writerow([cell(getattr(row, name)) for name in COLUMNS])
+        writer.writerow([cell(_flat(getattr(row, name))) for name in COLUMNS])
     return out.getvalue()
 
 
-def cell(value: Any) -> str:
-    """A value as a cell that no spreadsheet takes for a formula: what begins like one begins with an apostrophe."""
-    if value is None:
-        return ""
-    text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
-    return f"'{text}" if text.startswith(FORMULAS) else text
+def _flat(value: Any) -> Cell:
+    return msgspec.json.encode(value).decode() if isinstance(value, dict) else value

@@ -17,6 +17,7 @@ from hereabouts.auth.api_keys import KeyRing
 from hereabouts.auth.minting import Minter
 from hereabouts.errors import Refusal
 from hereabouts.gateway.admin import admin_calls
+from hereabouts.gateway.analytics import Analytics
 from hereabouts.gateway.beating import Beacons, beating_calls
 from hereabouts.gateway.cors import Gate
 from hereabouts.gateway.demo import demo_routes
@@ -93,6 +94,7 @@ def all_calls(
         *RelationCalls(node.relations, node.onlookers).calls(),
         *Occupying(node.holdings, node.kinds).calls(),
         *admin_calls(node, door),
+        *Analytics(node.context).calls(),
         *OldNames(node.beats, reading, callers, beacons).calls(),
     ]
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hereabouts.errors import ERROR_CODES
 from hereabouts.gateway.admin import ADMIN
+from hereabouts.gateway.analytics import ANALYTICS
 from hereabouts.gateway.beating import BEATING
 from hereabouts.gateway.legacy import OLD_NAMES
 from hereabouts.gateway.lookups import LOOKUPS
@@ -25,7 +26,7 @@ from hereabouts.runtime.callers import Access
 from hereabouts.version import __version__
 
 CALLS: Final[tuple[Call[Any, Any], ...]] = (
-    *BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *SUBJECTS, *ADMIN, *WEBHOOKS, *OLD_NAMES,
+    *BEATING, *LOOKUPS, EVENTS, *OCCUPYING, *RELATIONS, *SUBJECTS, *ADMIN, *WEBHOOKS, *ANALYTICS, *OLD_NAMES,
 )  # fmt: skip
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
@@ -136,7 +137,8 @@ def _success(call: Call[Any, Any]) -> Json:
     schema: Json = {"type": "string"}
     if call.answer is not None:
         schema = {"$ref": _TEMPLATE.format(name=call.answer.__name__)}
-    return {"description": "Done.", "content": {call.media_type: {"schema": schema}}}
+    others: Json = {kind: {"schema": {"type": "string"}} for kind in call.formats}
+    return {"description": "Done.", "content": {call.media_type: {"schema": schema}, **others}}
 
 
 def _refusals(call: Call[Any, Any]) -> dict[str, Json]:

@@ -19,7 +19,7 @@ from hereabouts.protocol.codes import Status
 USERS_MOST: Final = 500
 """Users of one page, at most."""
 
-SESSIONS_MOST: Final = 100_000
+SESSIONS_MOST: Final = 20_000
 """Sessions of one answer, at most."""
 
 REGIONS_MOST: Final = 1_000
@@ -95,6 +95,12 @@ class History(ABC):
     @abstractmethod
     async def spans(self, tenant: str, span: Bucket, pick: Pick, now_at: int) -> list[tuple[str, list[Span]]]:
         """The sessions of users that touch this time, cut to it. Open ones go on until `now_at`."""
+
+    @abstractmethod
+    async def held(
+        self, tenant: str, span: Bucket, pick: Pick, now_at: int, kind: str, resource: str | None = None
+    ) -> list[tuple[str, list[Span]]]:
+        """From when to when users held resources of a kind, or this one, cut to this time. Like `spans`."""
 
     @abstractmethod
     async def at(self, tenant: str, at: int, pick: Pick) -> list[UserThen]:

@@ -66,7 +66,7 @@ class SqliteJournal(Journal):
         self.policies = SqlitePolicies(self)
         self.outbox: SqliteOutbox = SqliteOutbox(self)
         self.occupancies: SqliteOccupancies = SqliteOccupancies(self, self.outbox)
-        self.history = self._history = SqliteHistory(path)
+        self.history: SqliteHistory = SqliteHistory(path)
         self._is_open = False
         self.relations: SqliteRelations = SqliteRelations(self)
         self.subjects: SqliteSubjects = SqliteSubjects(self)
@@ -81,7 +81,7 @@ class SqliteJournal(Journal):
         try:
             self._write_to, standing = await loop.run_in_executor(self._writer, self._open_file)
             self._read_from = await loop.run_in_executor(self._reader, open_reader, self._path)
-            await self._history.open()
+            await self.history.open()
         except BaseException:
             self._writer.shutdown(wait=False)
             self._reader.shutdown(wait=False)
@@ -110,7 +110,7 @@ class SqliteJournal(Journal):
         finally:
             await self._batches.stop()
             self._is_open = False
-            await self._history.close()
+            await self.history.close()
             loop = asyncio.get_running_loop()
             for executor, connection in ((self._reader, self._read_from), (self._writer, self._write_to)):
                 await loop.run_in_executor(executor, connection.close)

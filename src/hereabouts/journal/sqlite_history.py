@@ -15,7 +15,7 @@ from hereabouts.engine.analytics import Lengths, Online
 from hereabouts.engine.attendance import Span
 from hereabouts.engine.buckets import Bucket
 from hereabouts.errors import JournalUnavailable, Refusal
-from hereabouts.journal import sqlite_past
+from hereabouts.journal import sqlite_holdings, sqlite_past
 from hereabouts.journal.history import History, Pick, Region, UserStatuses, UserThen
 from hereabouts.journal.sqlite_file import open_reader
 
@@ -69,6 +69,13 @@ class SqliteHistory(History):
     async def spans(self, tenant: str, span: Bucket, pick: Pick, now_at: int) -> list[tuple[str, list[Span]]]:
         """See `History.spans`."""
         return await self._ask(partial(sqlite_past.spans, tenant=tenant, span=span, pick=pick, now_at=now_at))
+
+    async def held(
+        self, tenant: str, span: Bucket, pick: Pick, now_at: int, kind: str, resource: str | None = None
+    ) -> list[tuple[str, list[Span]]]:
+        """See `History.held`."""
+        wanted = sqlite_holdings.Wanted(tenant, kind, resource, span, pick, now_at)
+        return await self._ask(partial(sqlite_holdings.held, wanted=wanted))
 
     async def at(self, tenant: str, at: int, pick: Pick) -> list[UserThen]:
         """See `History.at`."""

@@ -58,9 +58,8 @@ _STATUS: Final = """
 _COUNT: Final = f"{_USERS} SELECT count(*) FROM users WHERE user_id IS NOT NULL AND {_STATUS} <> 'offline'"
 
 _STEPS: Final = """
-    SELECT at, sum((before = 'offline') - (after = 'offline')) FROM transitions
-    WHERE tenant = ? AND at >= ? AND at < ? AND (before = 'offline') <> (after = 'offline')
-    GROUP BY at ORDER BY at
+    SELECT at, (before = 'offline') - (after = 'offline') FROM transitions
+    WHERE tenant = ? AND at >= ? AND at < ? AND (before = 'offline') <> (after = 'offline') ORDER BY at
 """
 
 _THEN: Final = f"""
@@ -105,7 +104,7 @@ _UNCERTAIN: Final = f"""
         WHERE tenant = :tenant AND user_id = lost.user_id AND at <= :at ORDER BY at DESC, id DESC LIMIT 1
     ) AS status
     FROM (
-        SELECT DISTINCT user_id FROM sessions
+        SELECT DISTINCT user_id FROM sessions INDEXED BY sessions_detected
         WHERE tenant = :tenant AND detected_at > :at AND closed_at <= :at AND {_PICKED}
     ) AS lost
     WHERE status <> 'offline' ORDER BY user_id LIMIT :limit
@@ -118,9 +117,15 @@ _OPEN_THEN: Final = """
     ORDER BY opened_at, session_id LIMIT :most
 """
 
-_REGIONS: Final = f"""
-    SELECT region, count(DISTINCT user_id) AS users, count(*) FROM sessions
-    WHERE tenant = :tenant AND region IS NOT NULL AND {_TOUCHES}
+_REGIONS: Final = """
+    SELECT region, count(DISTINCT user_id) AS users, count(*) FROM (
+        SELECT region, user_id FROM sessions
+        WHERE tenant = :tenant AND closed_at > :from_at AND opened_at < :to_at
+        UNION ALL
+        SELECT region, user_id FROM sessions
+        WHERE tenant = :tenant AND closed_at IS NULL AND opened_at < :to_at
+    )
+    WHERE region IS NOT NULL
     GROUP BY region HAVING users >= :users_least ORDER BY users DESC, region LIMIT :most
 """
 

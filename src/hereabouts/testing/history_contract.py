@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from hereabouts.engine.analytics import Online
 from hereabouts.engine.attendance import Span
 from hereabouts.engine.buckets import Bucket
+from hereabouts.engine.occupancy import Ask, Terms
 from hereabouts.journal.base import Journal, Row, SessionClosed, SessionOpened
 from hereabouts.journal.history import History, Pick, Region, SessionThen, UserStatuses, UserThen
 from hereabouts.testing.journal_contract import AT, HOUR, ODD_IDS, T, opened, turned
@@ -32,7 +33,7 @@ class HistoryContract(ABC):
     @asynccontextmanager
     async def past(self, rows: Sequence[Row]) -> AsyncIterator[History]:
         """A history of these rows."""
-        journal = self.journal()
+        journal = self.used = self.journal()
         await journal.open()
         try:
             journal.record(rows)
@@ -171,6 +172,30 @@ class HistoryContract(ABC):
         assert soon == [Span(AT, AT + 2 * MINUTE, AT + 2 * MINUTE, is_open=True)]
         assert late == [Span(AT, AT + MINUTE, AT + HOUR, is_open=True)]
         await journal.close()
+
+    async def test_holdings_are_told_like_sessions_also_those_that_began_before_and_that_go_on(self) -> None:
+        async with self.past([]) as history:
+            occupancies = self.used.occupancies
+            assert occupancies is not None
+            for at, user, resource in ((0, "ada", "desk:1"), (1, "bob", "desk:2"), (3, "ada", "desk:3")):
+                await occupancies.occupy(Ask(T, resource, user, may_take_over=True), Terms(), AT + at * HOUR)
+            await occupancies.occupy(Ask(T, "desk:3", "bob", may_take_over=True), Terms(), AT + 5 * HOUR)
+            await occupancies.occupy(Ask(T, "lamp:1", "eve"), Terms(), AT + HOUR)
+            late, now_at = Bucket(AT + 2 * HOUR, AT + 9 * HOUR), AT + 7 * HOUR
+
+            def hours(first: int, last: int, is_open: bool = False) -> Span:
+                return Span(AT + first * HOUR, AT + last * HOUR, AT + last * HOUR, is_open)
+
+            assert await history.held(T, late, Pick(), now_at, "desk") == [
+                ("ada", [hours(2, 3), hours(3, 5)]),
+                ("bob", [hours(2, 5), hours(5, 7, is_open=True)]),
+            ]
+            assert await history.held(T, late, Pick(), now_at, "desk", "desk:3") == [
+                ("ada", [hours(3, 5)]),
+                ("bob", [hours(5, 7, is_open=True)]),
+            ]
+            assert [user for user, _ in await history.held(T, late, Pick(1, "ada"), now_at, "desk")] == ["bob"]
+            assert await history.held("other", late, Pick(), now_at, "desk") == []
 
     async def test_regions_of_few_users_are_not_told(self) -> None:
         rows: list[Row] = [
