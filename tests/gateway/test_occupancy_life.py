@@ -27,6 +27,8 @@ from hereabouts.engine.occupancy import Granted
 from hereabouts.errors import Refusal
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.process import ServerProcess, serving
+from hereabouts.testing.waiting import pause
+from hereabouts.testing.wire import Refused as RefusedFrame
 
 PATIENCE_SECONDS = 5.0
 
@@ -214,6 +216,25 @@ async def test_a_back_end_holds_on_behalf_of_a_user(tmp_path: Path) -> None:
             assert await server.holdings("account") == []
             denied = await http.delete("/admin/presence/7", headers={"Authorization": "Bearer dev:ada"})
             assert denied.status_code == 403
+
+
+async def test_what_an_admin_clears_cools_down(tmp_path: Path) -> None:
+    async with Arena(settings(tmp_path)) as arena:
+        ada, headers = await arena.enter("ada"), {"Authorization": "Bearer dev:eve:admin"}
+        await ada.ask("occupy", resource="account:7")
+        told = {"what": "holding", "id": "account:7", "reason": "a ghost", "mode": "cooldown", "cooldown_seconds": 1}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{arena.port}", headers=headers) as http:
+            dry = (await http.post("/v1/admin/clear", json=told | {"dry_run": True})).json()
+            assert (dry["users"], dry["audited"]) == (["ada"], False)
+            assert len(arena.node.holdings) == 1
+            done = (await http.post("/v1/admin/clear", json=told)).json()
+            assert (done["users"], done["audited"]) == (["ada"], True)
+        lost = await ada.expect("occupancy", where=lambda message: message["events"][0]["event"] == "released")
+        assert lost["events"][0]["cause"] == "cleared"
+        with pytest.raises(RefusedFrame, match="forbidden") as refused:
+            await ada.ask("occupy", resource="account:7")
+        await pause(refused.value.error["retry_after_seconds"])
+        await ada.ask("occupy", resource="account:7")
 
 
 async def test_without_an_event_loop(tmp_path: Path) -> None:

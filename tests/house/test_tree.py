@@ -27,6 +27,7 @@ ELSEWHERE: Final = {
     "backends/opening.py": "tests/unit/test_valkey_parts.py",
     "engine/effects.py": "values only",
     "engine/records.py": "values only; their one rule is in tests/contract/test_backends.py",
+    "fanout/kind_stream.py": "tests/unit/test_kind_fan.py",
     "fanout/occupancy.py": "tests/unit/test_kind_fan.py",
     "journal/audit.py": "the seam; tests/contract/test_administration_contract.py",
     "journal/base.py": "the seam; tests/contract runs its suite",

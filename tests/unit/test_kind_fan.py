@@ -11,7 +11,8 @@ from hereabouts.engine.identity import Identity
 from hereabouts.engine.occupancy import Happening, Holding
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Now
-from hereabouts.fanout.occupancy import LOG_CHANGES, KindFan, Liveness, own_events
+from hereabouts.fanout.kind_stream import LOG_CHANGES, Liveness, own_events
+from hereabouts.fanout.occupancy import KindFan
 from hereabouts.fanout.outbox import Packet
 from hereabouts.fanout.viewer import KindViewing, Viewer
 from hereabouts.protocol.codes import View

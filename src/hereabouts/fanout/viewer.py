@@ -9,7 +9,7 @@ from hereabouts.fanout.outbox import Connection
 
 if TYPE_CHECKING:
     from hereabouts.fanout.cards import Card
-    from hereabouts.fanout.occupancy import KindStream
+    from hereabouts.fanout.kind_stream import KindStream
     from hereabouts.fanout.stream import Stream
 
 

@@ -25,6 +25,6 @@ def admin_calls(node: Parts, door: Door) -> list[Bound]:
     sweep = Sweep(context, node.registry, node.people, node.relay, node.writer)
     return [
         *AdminReads(context, overview).calls(),
-        *AdminActs(context, door, endings, sweep).calls(),
+        *AdminActs(context, door, endings, sweep, node.holdings).calls(),
         *AdminAudit(context).calls(),
     ]

@@ -14,6 +14,7 @@ from hereabouts.protocol.codec import check_id
 from hereabouts.routes import Asked, Bound, Call, Nothing
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.ending import Endings, Reached
+from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.noting import By, note
 from hereabouts.runtime.sweeping import Sweep
 
@@ -171,11 +172,12 @@ USERS_TOLD: Final = 500
 class AdminActs:
     """The calls."""
 
-    def __init__(self, context: Context, door: Door, endings: Endings, sweep: Sweep) -> None:
+    def __init__(self, context: Context, door: Door, endings: Endings, sweep: Sweep, holdings: Holdings) -> None:
         self._context = context
         self._door = door
         self._endings = endings
         self._sweep = sweep
+        self._holdings = holdings
 
     def calls(self) -> list[Bound]:
         """`POST /v1/admin/…`."""
@@ -205,6 +207,8 @@ class AdminActs:
         until_at = self._until_at(body.mode, body.cooldown_seconds)
         endings, tenant, id = self._endings, by.tenant, body.id
         user_id: str | None = None
+        if body.what == "holding":
+            return await self._clear_holding(body, by, until_at)
         if body.what == "session":
             reached = endings.session(tenant, id)
             user_id = next(iter(reached.users), None)
@@ -212,16 +216,27 @@ class AdminActs:
         elif body.what == "user":
             reached, user_id = endings.user(tenant, id), id
             doing = endings.clear_user(tenant, id, body.reason, until_at)
-        elif body.what == "room":
+        else:
             reached = endings.room(tenant, id)
             doing = endings.clear_room(tenant, id, body.reason, until_at)
-        else:
-            raise Refusal("unsupported", "this server holds no occupancies that could be cleared")
         if body.dry_run:
             doing.close()
             return _answer(reached, until_at, dry_run=True)
         await doing
         return await self._noted(by, "clear", f"{body.what}:{id}", user_id, reached, until_at)
+
+    async def _clear_holding(self, body: ClearBody, by: By, until_at: int | None) -> ActAnswer:
+        users = sorted(holding.user_id for holding in self._holdings.holders(by.tenant, body.id))
+        answer = ActAnswer(body.dry_run, 0, users[:USERS_TOLD], until_at, audited=False)
+        if body.dry_run:
+            return answer
+        if until_at is not None:
+            await self._endings.cool_holding(by.tenant, body.id, body.reason, until_at)
+        await self._holdings.clear(by.tenant, body.id)
+        details: dict[str, Any] = {"users": answer.users, **({} if until_at is None else {"until_at": until_at})}
+        user_id = users[0] if len(users) == 1 else None
+        answer.audited = await note(self._context, by, "clear", f"holding:{body.id}", user_id, details)
+        return answer
 
     async def _kick(self, asked: Asked[Nothing, KickBody]) -> ActAnswer:
         body, by = asked.body, by_of(asked, self._door, asked.body.reason)

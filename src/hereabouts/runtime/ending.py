@@ -98,6 +98,10 @@ class Endings:
             await self._cool(tenant, "room", room, until_at, reason)
         await self._take_out(self.room(tenant, room), room, reason)
 
+    async def cool_holding(self, tenant: str, resource: str, reason: str, until_at: int) -> None:
+        """In a cooldown nobody holds the resource."""
+        await self._cool(tenant, "holding", resource, until_at, reason)
+
     async def kick(self, tenant: str, room: str, user_id: str, reason: str, until_at: int | None = None) -> None:
         """Take one user out of a room. In a cooldown the user does not join it."""
         if until_at is not None:

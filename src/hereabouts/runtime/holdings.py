@@ -36,7 +36,8 @@ from hereabouts.engine.records import FeedKey, Presence
 from hereabouts.engine.session import Session
 from hereabouts.engine.visibility import project_holding, view_of
 from hereabouts.errors import HereaboutsError, Refusal
-from hereabouts.fanout.occupancy import KindFan, own_events, parties
+from hereabouts.fanout.kind_stream import own_events, parties
+from hereabouts.fanout.occupancy import KindFan
 from hereabouts.fanout.outbox import pack
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.protocol.codec import check_id
@@ -131,11 +132,15 @@ class Holdings:
             raise Refusal("lease_lost", f"{resource!r} is not held by this user, or by a later grant; nothing changed")
         return ended
 
+    def holders(self, tenant: str, resource: str) -> list[Holding]:
+        """All holdings of a resource. Raises `Refusal`."""
+        self._check(resource)
+        kind = self._kinds.get((tenant, kind_of(resource)))
+        return [] if kind is None else list(kind.held.of_resource(resource))
+
     async def clear(self, tenant: str, resource: str, cause: str = "cleared") -> int:
         """End all holdings of a resource, whoever has them; how many."""
-        self._check(resource)
-        holdings = self.kind(tenant, kind_of(resource)).held.of_resource(resource)
-        return await self._end_all(list(holdings), cause)
+        return await self._end_all(self.holders(tenant, resource), cause)
 
     async def clear_user(self, tenant: str, user_id: str, cause: str = "cleared") -> int:
         """End all that a user holds; how many."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.visibility import view_of
 from hereabouts.errors import Refusal
-from hereabouts.fanout.occupancy import KindStream
+from hereabouts.fanout.kind_stream import KindStream
 from hereabouts.fanout.viewer import KindViewing, Viewer
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.codes import View

@@ -14,7 +14,7 @@ from hereabouts.engine.occupancy import Holding, lapses_at, stale_at
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Now
 from hereabouts.engine.session import Session
-from hereabouts.fanout.occupancy import Liveness
+from hereabouts.fanout.kind_stream import Liveness
 from hereabouts.runtime.census import ALIVE_SECONDS
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import Registry
