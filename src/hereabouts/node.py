@@ -100,6 +100,7 @@ class Node:
 
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
         self.is_open = False
+        self.ready_needs_store = False
 
     async def open(self) -> None:
         """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""

@@ -55,6 +55,7 @@ class Serving:
             resolver=_resolver(settings, clock),
         )
         node = self.node
+        node.ready_needs_store = settings.server.ready_needs_store
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
         self._neighbours = Neighbours(node.context, node.registry, node.people, node.writer, self.leaving, node.moved)
         self._census = Census(node.context, settings.journal.keep_days)

@@ -39,7 +39,10 @@ def checks(node: Parts) -> Iterator[Check]:
         yield Check("journal", "ok")
     else:
         yield Check("journal", f"failing; {journal.queued_rows} rows wait", True)
-    yield Check("store", "degraded: views may be out of date" if node.context.is_degraded else "ok")
+    if node.context.is_degraded:
+        yield Check("store", "degraded: views may be out of date", node.ready_needs_store)
+    else:
+        yield Check("store", "ok")
     yield Check("keys", "ok" if node.verifier.health().is_ok else "no key to verify tokens with could be fetched yet")
 
 

@@ -26,6 +26,7 @@ class Parts(Protocol):
     """A node, as `hereabouts.node.Node` is one."""
 
     is_open: bool
+    ready_needs_store: bool
     context: Context
     verifier: Verifier
     registry: Registry

@@ -37,6 +37,9 @@ AGAIN_SECONDS: Final = 0.25
 AT_ONCE: Final = 100
 """Records that are looked at or taken away together."""
 
+RENEWALS: Final = 4
+"""How often a lease is renewed within its time. Source: `spec/semantics.md`, section 2."""
+
 STORE: Final = "store"
 """Why views may be stale: the store is, or was, out of reach."""
 
@@ -224,18 +227,24 @@ class Neighbours:
                 await self._reap(self._context.owner, "lease_expired", place)
 
     async def _all_registered(self, expected: frozenset[Owner]) -> None:
-        """Wait for every node that lived before the loss, but for no dead one longer than its lease."""
-        until = time.monotonic() + self._lease_seconds
-        there: set[Owner] = set()
-        while time.monotonic() < until:
+        """Wait for every node that lives, but for none longer than its lease.
+
+        Those that lived before the loss are known; one that had just begun shows itself within the time of a renewal.
+        """
+        begun = time.monotonic()
+        while True:
             roll = await self._peers.renew()
             if roll is None:
                 raise StoreUnavailable("the lease could not be renewed")
             there = {peer.owner for peer in roll.peers if peer.registered == roll.generation}
-            if expected <= there:
+            missing = (expected | {peer.owner for peer in roll.peers}) - there
+            waited = time.monotonic() - begun
+            if not missing and waited >= self._lease_seconds / RENEWALS:
                 return
+            if waited >= self._lease_seconds:
+                break
             await asyncio.sleep(AGAIN_SECONDS)
-        log.warning("store", text="some nodes did not register again in time", nodes=sorted(expected - there))
+        log.warning("store", text="some nodes did not register again in time", nodes=sorted(missing))
 
     # The dead
 

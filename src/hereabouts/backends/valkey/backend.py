@@ -53,7 +53,7 @@ class ValkeyBackend(Backend):
         self._feeds: dict[FeedKey, Following] = {}
         self._by_key: dict[str, Following] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listening = Listening(self.store, self.keys.canary(owner), self._heard, self._missed)
+        self.listening = Listening(self.store, self.keys.canary(owner), self._heard, self._missed)
         self._gaps = 0
         self._doubters: list[Callable[[bool], None]] = []
         self._index = Index(self.store, self.keys, owner)
@@ -65,7 +65,7 @@ class ValkeyBackend(Backend):
     async def open(self) -> None:
         """See `Backend.open`."""
         await self.store.open()
-        await self._listening.open()
+        await self.listening.open()
         self._leases.start()
 
     async def close(self) -> None:
@@ -74,7 +74,7 @@ class ValkeyBackend(Backend):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._leases.stop()
-        await self._listening.close()
+        await self.listening.close()
         await self.store.close()
 
     async def commit(self, feed: FeedKey, change: Change) -> Commit:
@@ -121,7 +121,7 @@ class ValkeyBackend(Backend):
         following.opening += 1
         try:
             async with following.lock:
-                await self._listening.add(key)
+                await self.listening.add(key)
                 snapshot = await self._now(following)
                 following.followers.append(follower)
                 return snapshot
@@ -149,7 +149,7 @@ class ValkeyBackend(Backend):
         return {
             "store_commands_total": float(self.store.calls),
             "store_gaps_total": float(self._gaps),
-            "store_breaks_total": float(self._listening.breaks),
+            "store_breaks_total": float(self.listening.breaks),
         }
 
     # What is read
@@ -256,7 +256,7 @@ class ValkeyBackend(Backend):
 
     async def _again(self, following: Following) -> None:
         if following.is_stale:
-            await self._listening.add(following.key)
+            await self.listening.add(following.key)
             snapshot = await self._begin(following.key)
             if following.is_stale:
                 self._gap(following, snapshot)
@@ -275,7 +275,7 @@ class ValkeyBackend(Backend):
         if following.followers or following.opening or self._feeds.get(following.feed) is not following:
             return
         del self._feeds[following.feed], self._by_key[following.key]
-        self._start(self._listening.remove(following.key))
+        self._start(self.listening.remove(following.key))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

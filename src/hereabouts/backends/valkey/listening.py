@@ -35,7 +35,7 @@ class Listening:
         self._heard = heard
         self._broken = broken
         self._channels: dict[str, asyncio.Future[None]] = {}
-        self._line: Any = None
+        self.line: Any = None
         self._tasks: list[asyncio.Task[None]] = []
         self._heard_tick = 0.0
         self.breaks = 0
@@ -64,10 +64,10 @@ class Listening:
 
     async def remove(self, channel: str) -> None:
         """Hear it no more."""
-        if self._channels.pop(channel, None) is None or self._line is None:
+        if self._channels.pop(channel, None) is None or self.line is None:
             return
         try:
-            await (self._line.sunsubscribe if self._store.is_sharded else self._line.unsubscribe)(channel)
+            await (self.line.sunsubscribe if self._store.is_sharded else self.line.unsubscribe)(channel)
         except (RedisError, OSError, RuntimeError):
             self._fail()
 
@@ -81,7 +81,7 @@ class Listening:
         except BaseException:
             await line.aclose()
             raise
-        self._line = line
+        self.line = line
         self._heard_tick = time.monotonic()
         for channel, future in self._channels.items():
             if future.done():
@@ -90,7 +90,7 @@ class Listening:
 
     async def _say(self, channels: Iterable[str]) -> None:
         wanted = list(channels)
-        line = self._line
+        line = self.line
         if not wanted or line is None:
             return
         try:
@@ -105,7 +105,7 @@ class Listening:
         self._heard_tick = 0.0
 
     async def _hang_up(self) -> None:
-        line, self._line = self._line, None
+        line, self.line = self.line, None
         if line is not None:
             try:
                 await line.aclose()
@@ -133,7 +133,7 @@ class Listening:
         self._broken()
 
     async def _hear(self) -> None:
-        line = self._line
+        line = self.line
         sharded = self._store.is_sharded and hasattr(line, "get_sharded_message")
         read = line.get_sharded_message if sharded else line.get_message
         while time.monotonic() - self._heard_tick < 3 * CANARY_SECONDS:

@@ -1,0 +1,78 @@
+"""What a node hears of the store, on a real one: a deaf subscription is noticed, and what it missed is made up for."""
+
+from __future__ import annotations
+
+import pytest
+
+from hereabouts.backends.valkey.backend import ValkeyBackend
+from hereabouts.engine.records import Put
+from hereabouts.errors import ConfigError, StoreUnavailable
+from hereabouts.testing.backend_contract import ELSEWHERE, HERE, ROOM, record, removal
+from hereabouts.testing.mirror import follow
+from hereabouts.testing.process import free_port
+from hereabouts.testing.valkey import ValkeyServer
+from hereabouts.testing.waiting import eventually
+
+
+async def test_a_subscription_that_is_connected_and_deaf_is_replaced(store: ValkeyServer) -> None:
+    hearing, speaking = ValkeyBackend(store.url, HERE), ValkeyBackend(store.url, ELSEWHERE)
+    await hearing.open()
+    await speaking.open()
+    mirror = await follow(hearing, ROOM)
+    # The server forgets the subscriptions of a connection that stays open.
+    await hearing.listening.line.sunsubscribe()
+    done = await speaking.commit(ROOM, Put(record("s1", owner=ELSEWHERE)))
+    await eventually(lambda: mirror.position == done.position, within=10)
+    assert hearing.readings()["store_breaks_total"] == 1
+    done = await speaking.commit(ROOM, removal(record("s1", owner=ELSEWHERE)))
+    await eventually(lambda: mirror.position == done.position)
+    assert not mirror.picture
+    await hearing.close()
+    await speaking.close()
+
+
+async def test_a_join_is_at_most_three_commands_and_one_round_trip(store: ValkeyServer) -> None:
+    backend = ValkeyBackend(store.url, HERE)
+    await backend.open()
+    await backend.commit(ROOM, Put(record("warm")))
+    before = backend.readings()["store_commands_total"]
+    await backend.commit(ROOM, Put(record("s1")))
+    first = backend.readings()["store_commands_total"]
+    await backend.commit(ROOM, Put(record("s1", seen_at=2)))
+    # The node calls itself once a second, which may fall in between.
+    assert first - before <= 3 + 1
+    assert backend.readings()["store_commands_total"] - first <= 1 + 1
+    await backend.close()
+
+
+async def test_no_key_is_left_of_a_session_that_is_gone(store: ValkeyServer) -> None:
+    backend = ValkeyBackend(store.url, HERE)
+    await backend.open()
+    await backend.commit(ROOM, Put(record()))
+    await backend.peers.keep("s1", b"{}")
+    assert await backend.peers.kept("s1") is not None
+    await backend.commit(ROOM, removal(record()))
+    with store.client as client:
+        await eventually(lambda: {key.split(b":")[1] for key in client.scan_iter()} == {b"nodes", b"{room"})
+        assert client.ttl(backend.keys.feed(ROOM)) > 0
+    await backend.close()
+
+
+async def test_another_programs_key_is_an_error_and_no_empty_list(store: ValkeyServer) -> None:
+    backend = ValkeyBackend(store.url, HERE)
+    await backend.open()
+    with store.client as client:
+        client.set(backend.keys.feed(ROOM), "theirs")
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        await backend.snapshot(ROOM)
+    with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
+        await backend.commit(ROOM, Put(record()))
+    await backend.close()
+
+
+async def test_a_store_that_refuses_the_login_or_is_not_there_is_told_at_the_start(store: ValkeyServer) -> None:
+    port = store.port
+    for url in (f"valkey://ada:wrong@127.0.0.1:{port}/0", f"valkey://127.0.0.1:{free_port()}/0"):
+        with pytest.raises(ConfigError, match=r"127\.0\.0\.1") as caught:
+            await ValkeyBackend(url, HERE).open()
+        assert "wrong@" not in str(caught.value)
