@@ -23,7 +23,7 @@ async def enter(server: ServerProcess, user_id: str, room: str = ROOM, beats: bo
     return wire
 
 
-async def test_two_nodes_are_one_to_who_looks(pair: Pair, store: ValkeyServer) -> None:
+async def test_who_joins_on_one_node_is_seen_on_the_other(pair: Pair, store: ValkeyServer) -> None:
     a, b = pair
     ada = await enter(a, "ada", beats=False)
     bob = await enter(b, "bob", beats=False)
