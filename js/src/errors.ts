@@ -1,5 +1,5 @@
 /** What can go wrong, for whoever asked. */
-import type { ErrorMessage } from "./messages.ts";
+import type { ErrorMessage, Holding } from "./messages.ts";
 
 /** The server says no. `code` is one of the error codes of spec/protocol.md. */
 export class Refused extends Error {
@@ -7,12 +7,15 @@ export class Refused extends Error {
   readonly code: string;
   readonly limit: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** Whose holding made it `occupied`, as far as the viewer may see. */
+  readonly holder: Holding | undefined;
 
   constructor(told: Omit<ErrorMessage, "type">) {
     super(`${told.code}: ${told.message}`);
     this.code = told.code;
     this.limit = told.limit;
     this.retryAfterSeconds = told.retry_after_seconds;
+    this.holder = told.holder;
   }
 
   /** Whether another time may not meet it. */

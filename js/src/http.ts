@@ -2,8 +2,8 @@
  * The same messages without a WebSocket: heartbeats by HTTP, and Server-Sent Events for what changes.
  *
  * Loaded when it is first needed; where nothing can be loaded later, as in a service worker, there are WebSockets only.
- * It carries presence, joining, watching and typing. State, status and occupancy need a WebSocket; here they are
- * refused with `unsupported`. Source: spec/protocol.md, "HTTP".
+ * It carries presence, joining, watching, typing and occupancy. State and status need a WebSocket; here they are refused
+ * with `unsupported`. Source: spec/protocol.md, "HTTP".
  */
 import type { ClientMessage, ServerMessage } from "./messages.ts";
 import type { Heard, Wire } from "./wire.ts";
@@ -40,7 +40,7 @@ class HttpWire implements Wire {
   readonly transport = "http";
   readonly #rooms = new Set<string>();
   readonly #typing = new Set<string>();
-  readonly #watched = { rooms: new Set<string>(), users: new Set<string>() };
+  readonly #watched = { rooms: new Set<string>(), users: new Set<string>(), occupancy: new Set<string>() };
   readonly #abort = new AbortController();
   #token: unknown;
   #platform: unknown;
@@ -82,73 +82,82 @@ class HttpWire implements Wire {
   async #say(message: ClientMessage): Promise<void> {
     if (this.#abort.signal.aborted) return;
     try {
-      await this.#do(message);
-      if (message.id !== undefined) this.#tell({ type: "ok", id: message.id });
+      const given = await this.#do(message);
+      if (message.id !== undefined) this.#tell({ ...given, type: "ok", id: message.id });
       this.#look();
     } catch (error) {
       if (error instanceof Failed && error.body.code && error.status !== 401 && message.id !== undefined) {
         if (message.type === "join") this.#rooms.delete(message.room as string);
-        const { code, retry_after_seconds } = error.body;
-        const after = retry_after_seconds === undefined ? {} : { retry_after_seconds };
-        this.#tell({ type: "error", id: message.id, code, message: error.message, ...after });
+        const { code } = error.body;
+        this.#tell({ ...error.body, type: "error", id: message.id, code, message: error.message });
       } else this.#fail(error);
     }
   }
 
-  async #do({ type, room, on, rooms, users, token, visible, active }: ClientMessage): Promise<void> {
-    const { rooms: watchedRooms, users: watchedUsers } = this.#watched;
+  /** Do what a message asks for. Gives what the answer to it holds. */
+  async #do(message: ClientMessage): Promise<object> {
+    const { type, on, visible, active } = message;
+    const room = message.room as string;
     switch (type) {
       case "beat":
         await this.#beat({ visible, active });
         this.#tell({ type: "beat", server_time_at: Number.NaN });
-        return;
+        break;
       case "join":
-        this.#rooms.add(room as string);
+        this.#rooms.add(room);
         await this.#beat({ rooms: [...this.#rooms] });
-        return;
+        break;
       case "leave":
-        this.#rooms.delete(room as string);
-        this.#typing.delete(room as string);
+        this.#rooms.delete(room);
+        this.#typing.delete(room);
         await this.#beat({ rooms: [...this.#rooms], typing: [...this.#typing] });
-        return;
+        break;
       case "typing":
-        this.#typing[on ? "add" : "delete"](room as string);
+        this.#typing[on ? "add" : "delete"](room);
         await this.#beat({ typing: [...this.#typing] });
-        return;
+        break;
       case "watch":
-        for (const name of (rooms as string[]) ?? []) watchedRooms.add(name);
-        for (const name of (users as string[]) ?? []) watchedUsers.add(name);
-        return;
       case "unwatch":
-        for (const name of (rooms as string[]) ?? []) watchedRooms.delete(name);
-        for (const name of (users as string[]) ?? []) watchedUsers.delete(name);
-        return;
+        for (const [list, names] of Object.entries(this.#watched)) {
+          for (const name of (message[list] ?? []) as string[]) names[type === "watch" ? "add" : "delete"](name);
+        }
+        break;
       case "sync":
         this.#looked = "";
-        return;
+        break;
       case "refresh":
-        this.#token = token;
-        return;
+        this.#token = message.token;
+        break;
+      case "occupy":
+        return this.#call("PUT", resourcePath(message), { on_conflict: message.on_conflict });
+      case "release":
+        return this.#call("DELETE", resourcePath(message));
       case "bye":
-        return;
+        break;
       default:
         throw new Failed(400, { code: "unsupported", detail: `${type} needs a WebSocket, which is blocked here` });
     }
+    return {};
+  }
+
+  async #call(method: string, path: string, body?: object): Promise<object> {
+    const response = await this.world.fetch(this.base + path, {
+      method,
+      headers: { authorization: `Bearer ${this.#token}`, "content-type": "application/json" },
+      ...(body && { body: JSON.stringify(body) }),
+      signal: this.#abort.signal,
+    });
+    const answer = response.status === 204 ? {} : await response.json();
+    if (!response.ok) throw new Failed(response.status, answer);
+    return answer;
   }
 
   async #beat(body: object): Promise<BeatAnswer> {
-    const response = await this.world.fetch(`${this.base}/v1/heartbeat`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${this.#token}`, "content-type": "application/json" },
-      body: JSON.stringify({ resume: this.#resume, platform: this.#platform, ...body }),
-      signal: this.#abort.signal,
-    });
-    const answer = await response.json();
-    if (!response.ok) throw new Failed(response.status, answer);
-    const { resume, leave_token } = answer as BeatAnswer;
-    this.#resume = resume;
-    this.#leaveToken = leave_token;
-    return answer as BeatAnswer;
+    const secret = { resume: this.#resume, platform: this.#platform };
+    const answer = (await this.#call("POST", "/v1/heartbeat", { ...secret, ...body })) as BeatAnswer;
+    this.#resume = answer.resume;
+    this.#leaveToken = answer.leave_token;
+    return answer;
   }
 
   #welcome({ session_id, resume, leave_token, resumed, next_beat_seconds }: BeatAnswer): void {
@@ -183,7 +192,9 @@ class HttpWire implements Wire {
     const query = new URLSearchParams();
     const rooms = new Set([...this.#rooms, ...this.#watched.rooms]);
     if (rooms.size) query.set("rooms", [...rooms].join(","));
-    if (this.#watched.users.size) query.set("users", [...this.#watched.users].join(","));
+    const { users, occupancy } = this.#watched;
+    if (users.size) query.set("users", [...users].join(","));
+    if (occupancy.size) query.set("occupancy", [...occupancy].join(","));
     const looked = `${query}`;
     if (looked === this.#looked) return;
     this.#looked = looked;
@@ -225,4 +236,10 @@ class HttpWire implements Wire {
     if (error instanceof Failed && error.status === 401) this.heard.closed(4100, error.message);
     else this.heard.closed(undefined, String(error));
   };
+}
+
+function resourcePath({ resource, fencing }: ClientMessage): string {
+  const [kind = "", ...name] = String(resource).split(":");
+  const query = fencing === undefined ? "" : `?fencing=${fencing}`;
+  return `/v1/occupancy/${encodeURIComponent(kind)}/${encodeURIComponent(name.join(":"))}${query}`;
 }

@@ -1,11 +1,12 @@
 export type { ConnectionSnapshot } from "./connection.ts";
 export { Lost, Refused, SessionEnded } from "./errors.ts";
 export type { RoomEvent, RoomEventOf } from "./fold.ts";
-export type { HoldingsSnapshot, Lease } from "./interest.ts";
+export type { Lease } from "./interest.ts";
 export type {
   Card,
   Declared,
   Holding,
+  HoldingEvent,
   Info,
   Json,
   Member,
@@ -26,4 +27,5 @@ export {
   type Watchable,
 } from "./presence.ts";
 export type { Readable } from "./store.ts";
+export type { HoldingsSnapshot } from "./watched.ts";
 export type { World } from "./world.ts";

@@ -2,11 +2,11 @@
 import type { Connection, User } from "./connection.ts";
 import { same } from "./equal.ts";
 import { Lost, Refused } from "./errors.ts";
-import { HoldingsFold } from "./holdings.ts";
-import type { Card, Holding, Occupancy, RoomMessage, ServerMessage, Welcome } from "./messages.ts";
+import type { Card, HoldingEvent, Occupancy, RoomMessage, ServerMessage, Welcome } from "./messages.ts";
 import { Place } from "./place.ts";
 import { type Mode, type Request, reconcile, Told } from "./reconcile.ts";
-import { Store } from "./store.ts";
+import { Listeners } from "./store.ts";
+import { Kind, Watched } from "./watched.ts";
 import type { World } from "./world.ts";
 
 /** A right to be in a room or to look at something, counted: what is asked for ends with the last lease. */
@@ -23,43 +23,12 @@ const RETRY_SECONDS = 1;
 const RESTORED_SECONDS = 5;
 const UPDATE_EVERY_SECONDS = 0.1;
 
-/** Who holds what of one kind of resource. */
-export interface HoldingsSnapshot {
-  readonly held: readonly Holding[];
-  readonly isKnown: boolean;
-}
-
-export const NO_HOLDINGS: HoldingsSnapshot = Object.freeze({ held: Object.freeze([]), isKnown: false });
-
-/** Something outside rooms that is watched, and by how many. */
-class Watched<T> extends Store<T> {
-  watchers = 0;
-}
-
-class Kind extends Watched<HoldingsSnapshot> {
-  #fold = new HoldingsFold();
-
-  constructor() {
-    super(NO_HOLDINGS);
-  }
-
-  /** Answers whether there was a gap. */
-  take(message: Occupancy): boolean {
-    if (this.#fold.apply(message)) return true;
-    this.set(Object.freeze({ held: Object.freeze([...this.#fold.held.values()]), isKnown: true }));
-    return false;
-  }
-
-  forget(): void {
-    this.#fold = new HoldingsFold();
-    this.set(NO_HOLDINGS);
-  }
-}
-
 export class Interest implements User {
   readonly rooms = new Map<string, Place>();
   readonly users = new Map<string, Watched<Card | undefined>>();
   readonly kinds = new Map<string, Kind>();
+  /** What happens to holdings: of the kinds that are watched, and to the user's own always. */
+  readonly happened = new Listeners<[HoldingEvent]>();
   connection!: Connection;
   #told = new Told();
   #isPlanned = false;
@@ -347,8 +316,8 @@ export class Interest implements User {
   }
 
   #occupancySaid(message: Occupancy): void {
-    const kind = this.kinds.get(message.kind);
-    if (kind?.take(message)) this.#ask({ type: "watch", occupancy: [message.kind] });
+    if (this.kinds.get(message.kind)?.take(message)) this.#ask({ type: "watch", occupancy: [message.kind] });
+    for (const event of message.events ?? []) this.happened.tell(event);
   }
 
   #hold(room: string): void {

@@ -101,6 +101,7 @@ export interface ErrorMessage {
   readonly message: string;
   readonly retry_after_seconds?: number;
   readonly limit?: string;
+  readonly holder?: Holding;
 }
 
 export interface Snapshot {
@@ -142,18 +143,23 @@ export interface TypingNow {
   readonly user_ids: readonly string[];
 }
 
+/** What happened to a resource. `replaces` gave way to its holder, `from` is what its holder gave up for it. */
+export interface HoldingEvent extends Holding {
+  readonly event: "occupied" | "released" | "moved" | "updated";
+  readonly from?: string;
+  readonly replaces?: string;
+  readonly cause?: string;
+}
+
 export interface Occupancy {
   readonly type: "occupancy";
   readonly kind: string;
-  readonly epoch: string;
-  readonly seq: number;
+  /** Absent in a notice to a user about a holding of one's own. */
+  readonly epoch?: string;
+  readonly seq?: number;
   readonly since?: number;
   readonly held?: readonly Holding[];
-  readonly events?: readonly (Holding & {
-    readonly event: "occupied" | "released" | "moved";
-    readonly from?: string;
-    readonly cause?: string;
-  })[];
+  readonly events?: readonly HoldingEvent[];
 }
 
 export type RoomMessage = Snapshot | Delta | Count | TypingNow;

@@ -2,12 +2,13 @@
 import { Connection, type ConnectionSnapshot, type Ways } from "./connection.ts";
 import { Refused } from "./errors.ts";
 import type { RoomEvent, RoomEventOf } from "./fold.ts";
-import { type HoldingsSnapshot, Interest, type Lease, NO_HOLDINGS } from "./interest.ts";
-import type { Card, Declared, Ok, Patch } from "./messages.ts";
+import { Interest, type Lease } from "./interest.ts";
+import type { Card, Declared, HoldingEvent, Ok, Patch } from "./messages.ts";
 import { hasPage, Page } from "./page.ts";
 import { EMPTY_ROOM, type RoomSnapshot } from "./place.ts";
 import type { Readable } from "./store.ts";
 import { Typist } from "./typist.ts";
+import { type HoldingsSnapshot, NO_HOLDINGS } from "./watched.ts";
 import { baseOf } from "./wire.ts";
 import { platform as platformWorld, type World } from "./world.ts";
 
@@ -150,6 +151,14 @@ export class Presence {
   /** Give a resource back. With an old `fencing` number it is refused with `lease_lost`. */
   async release(resource: string, fencing?: number): Promise<void> {
     await this.#ask({ type: "release", resource, ...(fencing !== undefined && { fencing }) });
+  }
+
+  /**
+   * Call with what happens to holdings: of the kinds that are watched, and to one's own always, so that who has to give
+   * way hears `released` with the cause `taken_over`. Gives the function that ends it.
+   */
+  onHolding(listener: (event: HoldingEvent) => void): () => void {
+    return this.#interest.happened.add(listener);
   }
 
   /** Declare a status, for the user over all sessions, until it is replaced or `until_at` has come. */

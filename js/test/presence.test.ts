@@ -199,7 +199,13 @@ test("a resource has one holder, and everybody who looks sees who", async () => 
   expect(await ada.occupy("desk:2")).toMatchObject({ moved_from: "desk:1" });
   await server.settle();
   expect(bob.occupancy("desk").getSnapshot().held).toMatchObject([{ resource: "desk:2", user_id: "ada" }]);
-  await ada.release("desk:2");
+  const heard: unknown[] = [];
+  ada.onHolding((event) => heard.push(event));
+  await bob.occupy("desk:2", { takeOver: true });
+  await server.settle();
+  expect(heard).toMatchObject([{ event: "released", resource: "desk:2", cause: "taken_over", self: true }]);
+  expect(bob.occupancy("desk").getSnapshot().held).toMatchObject([{ resource: "desk:2", self: true }]);
+  await bob.release("desk:2");
   await server.settle();
   expect(bob.occupancy("desk").getSnapshot().held).toEqual([]);
 });

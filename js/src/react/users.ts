@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef } from "react";
 import type { ConnectionSnapshot } from "../connection.ts";
-import { type HoldingsSnapshot, NO_HOLDINGS } from "../interest.ts";
 import type { Card, Declared, Holding } from "../messages.ts";
 import type { Presence } from "../presence.ts";
+import { type HoldingsSnapshot, NO_HOLDINGS } from "../watched.ts";
 import { usePresenceClient } from "./context.ts";
 import { itself, useLeases, useNewest, useSelected, useTogether } from "./reading.ts";
 

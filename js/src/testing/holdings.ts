@@ -44,7 +44,10 @@ export class MemoryHoldings {
     this.#held.set(resource, holding);
     const { since_at, fencing } = holding;
     ok({ resource, since_at, fencing, ...(from && { moved_from: from }) });
-    if (!isKept) this.#tell(holding, { event: from ? "moved" : "occupied", ...(from && { from }) });
+    if (isKept) return undefined;
+    const gone = holder && { replaces: holder.user_id, cause: "taken_over" };
+    this.#tell(holding, { event: from ? "moved" : "occupied", ...(from && { from }), ...gone });
+    if (holder) this.#notify(holder, { event: "released", cause: "taken_over" });
     return undefined;
   }
 
@@ -56,6 +59,15 @@ export class MemoryHoldings {
     ok();
     this.#tell(holding, { event: "released", cause: "released" });
     return undefined;
+  }
+
+  /** The sessions of the user whom it is about hear it also where they do not watch. */
+  #notify(holding: Held, what: object): void {
+    const { user_id: viewer, resource } = holding;
+    const events = [{ ...what, ...as(viewer, holding) }];
+    for (const { line, userId } of this.sessions()) {
+      if (userId === viewer) line?.say({ type: "occupancy", kind: kindOf(resource), events });
+    }
   }
 
   #seq(kind: string): number {

@@ -9,7 +9,7 @@ let clients: Presence[] = [];
 beforeAll(async () => {
   server = await LiveServer.start();
 }, 30_000);
-afterAll(() => server.kill());
+afterAll(() => server.end());
 afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
@@ -55,6 +55,25 @@ test("join, update, type; a lost socket resumes and nobody has left", { timeout:
   expect(left).toEqual(["ada"]);
 });
 
+test("who looks and then joins, and leaves and goes on looking, misses nothing", { timeout: 30_000 }, async () => {
+  const [ada, bob] = [as("ada"), as("bob")];
+  const [mine, his] = [ada.room("doc:5"), bob.room("doc:5")];
+  const page = () => his.getSnapshot().members.find(({ user_id }) => user_id === "ada")?.state.page;
+  await mine.join({ page: 1 }).ready;
+  const looks = his.watch();
+  await looks.ready;
+  const joins = his.join();
+  await until(() => mine.getSnapshot().count === 2);
+  mine.update({ page: 2 });
+  await until(() => page() === 2);
+  joins.release();
+  await until(() => mine.getSnapshot().count === 1);
+  mine.update({ page: 3 });
+  await until(() => page() === 3);
+  looks.release();
+  await until(() => !his.getSnapshot().isKnown);
+});
+
 test("users, statuses and counts", { timeout: 30_000 }, async () => {
   const [ada, bob] = [as("ada"), as("bob")];
   await ada.user("bob").watch().ready;
@@ -69,6 +88,20 @@ test("users, statuses and counts", { timeout: 30_000 }, async () => {
   expect(Math.abs(ada.serverNow() - Date.now())).toBeLessThan(2000);
 });
 
+test("a resource is held and given back, and an admin sees by whom", { timeout: 30_000 }, async () => {
+  const [ada, bob, eve] = [as("ada"), as("bob"), as("eve:admin")];
+  await Promise.all([ada, eve].map((client) => client.occupancy("desk").watch().ready));
+  await bob.occupy("desk:1");
+  await until(() => eve.occupancy("desk").getSnapshot().held[0]?.user_id === "bob");
+  await until(() => ada.occupancy("desk").getSnapshot().held.length === 1);
+  expect(ada.occupancy("desk").getSnapshot().held).toEqual([{ resource: "desk:1", occupied: true }]);
+  await expect(ada.occupy("desk:1")).rejects.toMatchObject({ code: "occupied" });
+  await eve.occupy("desk:1", { takeOver: true });
+  await until(() => eve.occupancy("desk").getSnapshot().held[0]?.self);
+  await eve.release("desk:1");
+  await until(() => ada.occupancy("desk").getSnapshot().held.length === 0);
+});
+
 test("where WebSockets are blocked it works by HTTP", { timeout: 30_000 }, async () => {
   const blocked = { ...platform, random: () => 0, socket: () => platform.socket("ws://127.0.0.1:9/", "none") };
   const [ada, bob] = [as("ada", { world: blocked }), as("bob")];
@@ -79,6 +112,12 @@ test("where WebSockets are blocked it works by HTTP", { timeout: 30_000 }, async
   expect(ada.room("doc:3").getSnapshot().count).toBe(2);
   ada.room("doc:3").typing();
   await until(() => bob.room("doc:3").getSnapshot().typing[0] === "ada");
+  await ada.occupancy("desk").watch().ready;
+  const { fencing } = await ada.occupy("desk:3");
+  await until(() => ada.occupancy("desk").getSnapshot().held[0]?.self);
+  await ada.release("desk:3", fencing);
+  await until(() => ada.occupancy("desk").getSnapshot().held.length === 0);
+  await expect(ada.setStatus("busy")).rejects.toMatchObject({ code: "unsupported" });
   bob.room("doc:3").leave();
   await until(() => ada.room("doc:3").getSnapshot().count === 1);
   ada.close();

@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** A real `hereabouts dev`, on a port of its own. */
 export class LiveServer {
+  readonly #folder = mkdtempSync(join(tmpdir(), "hereabouts-"));
   #process: ChildProcess | undefined;
 
   private constructor(readonly port: number) {}
@@ -23,10 +27,20 @@ export class LiveServer {
 
   /** Start it; it is fit for traffic when this resolves. */
   async run(): Promise<void> {
-    const env = { ...process.env, PYTHONPATH: `${ROOT}/src`, HEREABOUTS_JOURNAL__URL: "none" };
+    const env = {
+      ...process.env,
+      PYTHONPATH: `${ROOT}/src`,
+      HEREABOUTS_JOURNAL__URL: `sqlite:///${this.#folder}/live.db`,
+    };
     const args = ["-m", "hereabouts", "dev", "--port", `${this.port}`];
     this.#process = spawn(`${ROOT}/.venv/bin/python`, args, { env, stdio: "ignore" });
     await until(async () => (await fetch(`${this.url}/readyz`)).ok, 20);
+  }
+
+  /** Kill it, and leave nothing behind. */
+  async end(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Kill it, as a power cut does. */
