@@ -47,6 +47,25 @@ def connect_blocking(address: Address, answer_seconds: float) -> Any:
     return redis.Redis(host=host, port=port, **common)
 
 
+async def close(client: Any) -> None:
+    """Close a client, and what it asks for the master, which redis-py leaves open."""
+    for watcher in _watchers(client):
+        await watcher.aclose()
+    await client.aclose()
+
+
+def close_blocking(client: Any) -> None:
+    """The same for a thread's client."""
+    for watcher in _watchers(client):
+        watcher.close()
+    client.close()
+
+
+def _watchers(client: Any) -> list[Any]:
+    found = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    return [] if found is None else list(found.sentinels)
+
+
 def _common(address: Address) -> dict[str, Any]:
     return {
         "username": address.username,

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from hereabouts.backends.base import Peer, Roll
 from hereabouts.backends.valkey.address import Address
-from hereabouts.backends.valkey.client import ANSWER_SECONDS, connect_blocking
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, close_blocking, connect_blocking
 from hereabouts.backends.valkey.codec import owner_text
 from hereabouts.backends.valkey.keys import Keys
 from hereabouts.backends.valkey.scripts import RENEW
@@ -52,7 +52,7 @@ class Leases:
         self._wanted.set()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
-            self._client.close()
+            close_blocking(self._client)
 
     async def renew(self) -> Roll | None:
         """What a renewal finds that begins now."""

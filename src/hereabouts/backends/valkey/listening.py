@@ -134,10 +134,8 @@ class Listening:
 
     async def _hear(self) -> None:
         line = self.line
-        sharded = self._store.is_sharded and hasattr(line, "get_sharded_message")
-        read = line.get_sharded_message if sharded else line.get_message
         while time.monotonic() - self._heard_tick < 3 * CANARY_SECONDS:
-            message = await read(timeout=CANARY_SECONDS)
+            message = await line.get_message(timeout=CANARY_SECONDS)
             if message is not None:
                 self._take(message["type"], message["channel"].decode(), message["data"])
 

@@ -7,13 +7,13 @@ key, no memory, read-only, no rights) becomes one too, with its words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis.exceptions import NoScriptError, RedisError
 
 from hereabouts.backends.valkey.address import Address
-from hereabouts.backends.valkey.client import ANSWER_SECONDS, connect
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, close, connect
 from hereabouts.backends.valkey.scripts import ALL, Script
 from hereabouts.errors import ConfigError, StoreUnavailable
 
@@ -44,7 +44,8 @@ class Store:
         """Connect and load the scripts. Raises `ConfigError` for a store that can never serve, or is not there."""
         self.client = connect(self._address)
         try:
-            self.is_sharded = await self._is_seven()
+            # Over a Cluster steps go out on its bus, heard on one connection; redis-py reads sharded channels in turns.
+            self.is_sharded = not self._address.is_cluster and await self._is_seven()
             await self._load()
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()
@@ -61,7 +62,7 @@ class Store:
                 future.set_exception(StoreUnavailable("the store was closed"))
         self._waiting = []
         if self.client is not None:
-            await self.client.aclose()
+            await close(self.client)
 
     def on_health(self, listener: Callable[[bool], None]) -> None:
         """Call `listener` whenever the store goes out of reach, and when it is back."""
@@ -115,12 +116,6 @@ class Store:
                 future.set_result(answer)
 
     async def _answers(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
-        if self._address.is_cluster:
-            asked: list[Awaitable[Any]] = [self.client.execute_command(*command) for command in commands]
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-            if answers and all(isinstance(answer, OSError | TimeoutError) for answer in answers):
-                raise answers[0]
-            return list(answers)
         pipeline = self.client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
@@ -158,8 +153,6 @@ class Store:
 
     async def _is_seven(self) -> bool:
         info = await self.client.info("server")
-        if self._address.is_cluster and "redis_version" not in info:
-            info = next(iter(info.values()))
         return int(str(info["redis_version"]).partition(".")[0]) >= 7
 
 
