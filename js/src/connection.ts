@@ -338,7 +338,7 @@ export class Connection {
       state: state === "waiting" || state === "suspended" ? "connecting" : state,
       isInterrupted: this.#isInterrupted,
       isDegraded: this.#isDegraded,
-      transport: this.#wire?.transport,
+      transport: this.isConnected ? this.#wire?.transport : undefined,
       user: this.welcome?.user,
       error: this.#error,
     };

@@ -103,6 +103,11 @@ test("a resource is free, occupied by somebody, or one's own", async () => {
   await server.settle();
   expect([element?.getAttribute("state"), text("presence-occupancy")]).toEqual(["occupied", "bob sitzt hier"]);
   await bob.release("desk:1");
+  element?.setAttribute("label-free", "");
+  element?.setAttribute("resource", "desk:2");
+  await server.settle();
+  expect(element?.hasAttribute("quiet")).toBe(true);
+  element?.setAttribute("resource", "desk:1");
   await ada.occupy("desk:1");
   await server.settle();
   expect([element?.getAttribute("state"), text("presence-occupancy")]).toEqual(["mine", "Yours"]);

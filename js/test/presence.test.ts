@@ -120,6 +120,25 @@ test("offline only the newest state is kept, what is known is stale, and a resum
   expect(left).toEqual([]);
 });
 
+test("who was another before sees nothing of what the other saw, not for one frame", async () => {
+  const server = createServer();
+  let user = "ada";
+  const client = createClient(server, "ada", { getToken: () => `dev:${user}` });
+  client.room("doc:1").join();
+  client.user("cat").watch();
+  await server.advance(1);
+  const seen: (string | undefined)[] = [];
+  client.room("doc:1").subscribe(() => seen.push(client.room("doc:1").getSnapshot().self?.user_id));
+  user = "bob";
+  server.cut(4100);
+  await server.advance(5);
+  const from = seen.indexOf("bob");
+  expect(from).toBeGreaterThan(0);
+  expect(seen.slice(seen.lastIndexOf("ada") + 1)).toContain(undefined);
+  expect(seen.slice(from)).not.toContain("ada");
+  expect(client.connection.getSnapshot().user?.id).toBe("bob");
+});
+
 test("a server that forgot everything gets all of it again", async () => {
   const server = createServer();
   const ada = createClient(server, "ada");

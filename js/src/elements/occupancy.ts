@@ -11,6 +11,7 @@ export class PresenceOccupancyElement extends PresenceElement {
 
   protected readonly styles = sheet(`
     :host { display: inline-block; padding: 0.1em 0.6em; border-radius: 1em; border: 1px solid currentColor }
+    :host([quiet]) { display: none }
     :host([state=free]) { color: var(--presence-free, #147a3b) }
     :host([state=occupied]) { color: var(--presence-occupied, #b3261e) }
     :host([state=mine]) { color: var(--presence-mine, #1b5fae) }
@@ -27,7 +28,10 @@ export class PresenceOccupancyElement extends PresenceElement {
     const holding = shown?.held.find(({ resource }) => resource === this.#resource);
     const state = !shown?.isKnown ? "unknown" : !holding ? "free" : holding.self ? "mine" : "occupied";
     if (this.getAttribute("state") !== state) this.setAttribute("state", state);
-    announce(root, this.#text(state, holding));
+    const text = this.#text(state, holding);
+    // An empty wording shows nothing, the frame of the badge included.
+    this.toggleAttribute("quiet", text === "");
+    announce(root, text);
   }
 
   get #resource(): string {

@@ -125,7 +125,7 @@ test("where WebSockets are blocked it works by HTTP", { timeout: 30_000 }, async
 });
 
 test("a server that is killed and comes back has everybody again", { timeout: 30_000 }, async () => {
-  const ada = as("ada", { transport: "websocket" });
+  const ada = as("ada", { transport: "websocket", world: { ...platform, random: () => 0.1 } });
   const room = ada.room("doc:4");
   await room.join({ page: 1 }).ready;
   await server.kill();
