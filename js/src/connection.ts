@@ -66,6 +66,7 @@ export class Connection {
   #afterSeconds = 0;
   #welcomedAt = 0;
   #hasInput = true;
+  #inputAt: number;
   #isInterrupted = false;
   #isDegraded = false;
   #error: Error | undefined;
@@ -77,6 +78,7 @@ export class Connection {
     private readonly user: User,
   ) {
     this.#backOff = new BackOff(ways.world.random);
+    this.#inputAt = ways.world.now();
     this.shown = new Store(this.#show());
   }
 
@@ -127,6 +129,7 @@ export class Connection {
   }
 
   noteInput(): void {
+    this.#inputAt = this.ways.world.now();
     if (this.#heart) this.#heart.noteInput();
     else this.#hasInput = true;
   }
@@ -207,9 +210,13 @@ export class Connection {
       world,
       welcome.policy,
       this.isVisible,
+      this.#hasInput,
       (beat) => this.say(beat),
       () => this.#lost(undefined, "no answer to a beat"),
     );
+    // A server that knows nothing of the session does not know either that somebody was at work a moment ago.
+    const idleAfter = (welcome.policy.idle_after_seconds ?? Number.POSITIVE_INFINITY) * 1000;
+    if (!welcome.resumed && !this.#hasInput && world.now() - this.#inputAt < idleAfter) this.#heart.noteInput();
     this.#hasInput = false;
     this.#keepTokenFresh();
     this.user.welcomed(welcome, !before || before.user.id === welcome.user.id || !welcome.user.id);

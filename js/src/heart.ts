@@ -17,11 +17,12 @@ export class Heart {
     private readonly world: World,
     private policy: Policy,
     isVisible: boolean,
+    hasToldInput: boolean,
     private readonly say: (beat: ClientMessage) => void,
     private readonly drop: () => void,
   ) {
     this.#isVisible = isVisible;
-    this.#toldInputAt = world.now();
+    this.#toldInputAt = hasToldInput ? world.now() : Number.NEGATIVE_INFINITY;
     this.#plan();
   }
 

@@ -62,6 +62,22 @@ test("without input one is idle, and the first key after it says otherwise at on
   expect(status(ada, "ada")).toBe("online");
 });
 
+test("who is at work is not idle for a server that begins anew, and who is idle is not back", async () => {
+  const ada = open("ada");
+  ada.user("ada").watch();
+  await server.advance(20);
+  server.restart();
+  await server.advance(2);
+  expect(status(ada, "ada")).toBe("online");
+  await server.advance(60);
+  server.restart();
+  await server.advance(2);
+  expect(status(ada, "ada")).toBe("idle");
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { bubbles: true }));
+  await server.settle();
+  expect(status(ada, "ada")).toBe("online");
+});
+
 test("a page that goes hands its leave token in, to wait for the grace; a reload comes back within it", async () => {
   const first = open("ada");
   await server.advance(1);
