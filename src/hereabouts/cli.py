@@ -43,7 +43,7 @@ def serve(config: Config = None, host: Host = None, port: Port = None) -> None:
     """Serve for production. Stops on SIGTERM: asks its clients to move, keeps their sessions, exits with 0."""
     from hereabouts.serving import run
 
-    run(load(config, _flags(host, port)))
+    run(load(config, flags := _flags(host, port)), read=lambda: load(config, flags))
 
 
 @app.command()
@@ -51,7 +51,7 @@ def dev(config: Config = None, host: Host = None, port: Port = None) -> None:
     """Serve on this machine alone, with a demo page; the token `dev:ada` is user ada."""
     from hereabouts.serving import run
 
-    run(load(config, _flags(host, port)), is_dev=True)
+    run(load(config, flags := _flags(host, port)), is_dev=True, read=lambda: load(config, flags))
 
 
 @app.command("check-config")

@@ -23,6 +23,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.kinds import Kinds
 from hereabouts.runtime.link import Link, OwnedSession
@@ -99,14 +100,30 @@ class Node:
         )
 
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
+        self.governing = self._governing()
         self.is_open = False
         self.ready_needs_store = False
+
+    def _governing(self) -> Governing:
+        return Governing(
+            self.context,
+            self.registry,
+            self.driver,
+            self.relay,
+            self.people,
+            self.cards,
+            self.looking,
+            self.onlookers,
+            self.holdings,
+            self.kinds,
+        )
 
     async def open(self) -> None:
         """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""
         self.webhooks.prepare()
         await self.context.journal.open()
         await self.webhooks.start()
+        await self.governing.load()
         await self.context.backend.open()
         await self.verifier.open()
         self.timers.start()

@@ -7,6 +7,7 @@ import gc
 import os
 import resource
 import signal
+from collections.abc import Callable
 
 import structlog
 import uvloop
@@ -17,6 +18,7 @@ from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
 from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, endpoints, has_keys, key_ring, origins, refuse_faulty
 from hereabouts.engine.records import Owner
+from hereabouts.errors import HereaboutsError
 from hereabouts.gateway.door import Door
 from hereabouts.gateway.http import build_app, build_internal_app
 from hereabouts.gateway.server import Server
@@ -97,6 +99,17 @@ class Serving:
         self.node.is_open = True
         log.info("open", node=self.node.context.owner.node, taken_over=taken, ended_without_word=lost)
 
+    async def reread(self, read: Callable[[], Settings]) -> None:
+        """The policy of the file, as it is now. What cannot be in force is told in the log, and the old one stays."""
+        try:
+            settings = await asyncio.to_thread(read)
+            await self.node.governing.reread(settings.policy)
+        except HereaboutsError as error:
+            log.error("policy", text=f"the configuration was read again and not taken: {error}")
+            return
+        if settings.model_dump(exclude={"policy"}) != self.settings.model_dump(exclude={"policy"}):
+            log.warning("settings", text="only the policy is read again while the server runs; restart for the rest")
+
     async def drain(self, hurry: asyncio.Event) -> None:
         """Ask the clients to move, over the drain time or until `hurry` is set."""
         seconds = self.settings.server.drain_seconds
@@ -135,12 +148,15 @@ def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
     )
 
 
-def run(settings: Settings, *, is_dev: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT; a second one cuts the drain short. Raises `ConfigError`."""
+def run(settings: Settings, *, is_dev: bool = False, read: Callable[[], Settings] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; a second one cuts the drain short. Raises `ConfigError`.
+
+    `read` reads the settings again, as they are now: SIGHUP takes their policy.
+    """
     log_to_stderr(settings.log.level, "text" if is_dev else settings.log.format)
     _allow_connections()
     _calm_collector()
-    uvloop.run(_serve(settings, is_dev))
+    uvloop.run(_serve(settings, is_dev, read))
 
 
 def _allow_connections() -> None:
@@ -161,13 +177,15 @@ def _calm_collector() -> None:
     gc.set_threshold(5_000, 4, 500)
 
 
-async def _serve(settings: Settings, is_dev: bool) -> None:
+async def _serve(settings: Settings, is_dev: bool, read: Callable[[], Settings] | None) -> None:
     service = Serving(settings, is_dev=is_dev)
     listeners = _listeners(service)
     asked, hurry = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, asked, hurry)
     await service.open()
+    if read is not None:
+        _reread_on_hangup(service, read)
     try:
         for listener in listeners:
             await listener.start()
@@ -178,6 +196,17 @@ async def _serve(settings: Settings, is_dev: bool) -> None:
         for listener in listeners:
             await listener.stop()
         await service.close()
+
+
+def _reread_on_hangup(service: Serving, read: Callable[[], Settings]) -> None:
+    asked: set[asyncio.Task[None]] = set()
+
+    def reread() -> None:
+        task = asyncio.get_running_loop().create_task(service.reread(read))
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread)
 
 
 def _listeners(service: Serving) -> list[Server]:

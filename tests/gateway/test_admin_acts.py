@@ -388,3 +388,39 @@ async def test_without_a_journal_admins_act_and_nothing_is_kept(arena: Arena) ->
         assert (await eve.refused("GET", "/v1/admin/audit"))["code"] == "unsupported"
         assert (await eve.refused("GET", "/v1/admin/audit/export"))["code"] == "unsupported"
     assert await ada.closed() == 4003
+
+
+# Holdings
+
+
+async def test_a_cleared_holding_is_free_and_cools_down(kept: Arena) -> None:
+    ada, bob = await kept.enter("ada"), await kept.enter("bob")
+    await ada.ask("occupy", resource="account:12")
+    async with admin(kept) as eve:
+        ask = {"what": "holding", "id": "account:12", "reason": "left for lunch"}
+        dry = await eve.post("/v1/admin/clear", **ask, dry_run=True)
+        assert (dry["users"], dry["audited"]) == (["ada"], False)
+        told = await eve.post("/v1/admin/clear", **ask, mode="cooldown", cooldown_seconds=60)
+        assert (told["users"], told["audited"]) == (["ada"], True)
+        with pytest.raises(Refused, match="forbidden") as caught:
+            await bob.ask("occupy", resource="account:12")
+        assert caught.value.error["limit"] == "cooldown"
+        assert (await eve.delete("/v1/admin/cooldowns", kind="holding", id="account:12"))["ended"]
+        await bob.ask("occupy", resource="account:12")
+        assert (await eve.http.delete("/admin/presence/12")).status_code == 204
+        entries = (await eve.get("/v1/admin/audit", action="clear"))["entries"]
+        assert [(entry["target"], entry["user_id"]) for entry in entries] == [
+            ("holding:account:12", "bob"),
+            ("holding:account:12", "ada"),
+        ]
+
+
+async def test_a_take_over_is_noted(kept: Arena) -> None:
+    ada = await kept.enter("ada")
+    await ada.ask("occupy", resource="account:12")
+    boss = await kept.connect()
+    await boss.hello("dev:boss:admin")
+    await boss.ask("occupy", resource="account:12", on_conflict="take_over")
+    async with admin(kept) as eve:
+        (entry,) = (await eve.get("/v1/admin/audit", action="take_over"))["entries"]
+        assert (entry["actor"], entry["target"], entry["user_id"]) == ("user:boss", "holding:account:12", "ada")

@@ -234,11 +234,15 @@ class PolicyBook:
 
     def combinations(self) -> Iterator[tuple[str, Policy]]:
         """The default policy and every single override's, each with a name, for checks and for showing."""
-        yield "default", self.resolve()
-        for layer in self.layers:
-            if layer.kind != "default":
-                where: dict[str, Any] = {layer.kind: layer.name}
-                yield str(layer), self.resolve(**where)
+        for name, where in self.named():
+            yield name, self.resolve(**where)
+
+    def named(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The default policy and every single override's: a name for each, and what `resolve` takes for it."""
+        yield "default", {}
+        for kind in _ORDER[1:]:
+            for name in dict.fromkeys(layer.name for layer in self.layers if layer.kind == kind):
+                yield f"{kind} {name}", {kind: name}
 
     def every_combination(self) -> Iterator[tuple[str, Policy]]:
         """Every policy that anybody can have, each with a name. Raises `ConfigError` for more than can be checked."""

@@ -8,12 +8,14 @@ published by a beacon but its secret is still good; `over` when nothing can brin
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from msgspec import Raw
 
 from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
 from hereabouts.engine.identity import Identity
+from hereabouts.engine.leases import Notice, notice
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey, Membership, Now, Owner, Presence, Put, Remove, Value
 from hereabouts.engine.roster import patch_state
@@ -75,6 +77,7 @@ class Session:
         "_cause",
         "_leave_tick",
         "_lost_tick",
+        "_notice",
         "active",
         "connection",
         "filed_slot",
@@ -141,6 +144,7 @@ class Session:
         self._lost_tick = 0.0
         self._leave_tick = 0.0
         self._cause: Cause = "lease_expired"
+        self._notice: Notice | None = None
 
     # What is asked of it
 
@@ -156,8 +160,9 @@ class Session:
 
     @property
     def lease_seconds(self) -> float:
-        """The lease of the visibility that the session last told."""
-        return self.policy.lease_visible_seconds if self.visible else self.policy.lease_hidden_seconds
+        """The lease of the visibility that the session last told. A shorter one of a new policy waits for its time."""
+        lease_seconds = self.policy.lease_visible_seconds if self.visible else self.policy.lease_hidden_seconds
+        return lease_seconds if self._notice is None else max(lease_seconds, self._notice.lease_seconds(self.visible))
 
     @property
     def lapse_tick(self) -> float:
@@ -180,6 +185,23 @@ class Session:
         if self.phase == "parked":
             return self._forget_tick()
         return None
+
+    def timers(self) -> list[tuple[str, float, str, float]]:
+        """What time alone will do to it: what, at which tick, by which clock of the policy, and its seconds."""
+        grace = ("removed", "grace_seconds", self._next_grace())
+        if self.phase == "live":
+            clock = "lease.visible_seconds" if self.visible else "lease.hidden_seconds"
+            found = [
+                ("lost", self.lapse_tick, clock, self.lease_seconds),
+                (grace[0], self.lapse_tick + grace[2], *grace[1:]),
+            ]
+            if self.policy.idle_after_seconds is not None and self.active:
+                found.append(("idle", self._idle_tick(), "idle_after_seconds", self.policy.idle_after_seconds))
+            return found
+        due = self.due_at()
+        if due is None:
+            return []
+        return [("forgotten" if self.phase == "parked" else "removed", due, *grace[1:])]
 
     def presence(self) -> Presence:
         """Its record in its user's feed."""
@@ -243,6 +265,8 @@ class Session:
 
     def beat(self, now: Now, visible: bool | None, active: bool | None) -> Effects:
         """A beat: it renews the lease, and may tell of visibility and of human input since the last one."""
+        if self._notice is not None and self._notice.beat():
+            self._notice = None
         changed = False
         if visible is not None and visible != self.visible:
             self.visible = visible
@@ -288,6 +312,17 @@ class Session:
         if changed:
             effects += [self._put(room) for room, joined in self.rooms.items() if joined.is_listed]
         return effects
+
+    def govern(self, policy: Policy, graces: Mapping[str, float], *, is_told: bool) -> None:
+        """Another policy holds from now on. `graces` are those of the joined rooms, in seconds.
+
+        `is_told` is whether the client hears of it now, rather than with its next beat. Nobody comes or goes by it: a
+        shorter lease waits for the second beat after the client was told.
+        """
+        self._notice = notice(self.policy, policy, self._notice, is_told=is_told)
+        self.policy = policy
+        for room, joined in self.rooms.items():
+            joined.grace_seconds = graces[room]
 
     # Rooms
 

@@ -70,6 +70,11 @@ class Card:
             self._shown[audience] = self._encode(audience, at)
         return {audience for audience, json in earlier.items() if json != self._shown[audience]}
 
+    def govern(self, policy: Policy) -> None:
+        """Another policy says from now on who sees what of the user."""
+        self.policy = policy
+        self._shown = {}
+
     def _encode(self, audience: str, at: int) -> bytes:
         if audience == "self":
             return _encoder.encode(project_user(self.user_id, self.outcome, "full", self.policy, at, is_self=True))
@@ -100,6 +105,15 @@ class Cards:
             self._is_scheduled = True
             wait = self._flushed_tick + self._window_seconds - self._tools.now().tick
             self._tools.later(max(wait, 0.0), self._flush)
+
+    def govern(self, card: Card, policy: Policy) -> None:
+        """Another policy holds for a card: those who see a difference hear of it."""
+        at = self._tools.now().at
+        shown = {viewer: card.json(viewer, at) for viewer in card.watchers}
+        card.govern(policy)
+        for viewer, json in shown.items():
+            if card.json(viewer, at) != json:
+                self.renew(viewer, [card])
 
     def send(self, viewer: Viewer, cards: list[Card]) -> None:
         """Send these cards as they are now."""

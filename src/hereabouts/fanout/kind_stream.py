@@ -158,7 +158,7 @@ class KindStream:
             if shown is not None:
                 hides = self.view == "existence" and not is_self
                 found[holding.resource, "" if hides else holding.user_id] = shown
-        mine = {resource for resource, user_id in found if user_id == own}
+        mine = {resource for resource, user_id in found if user_id and user_id == own}
         if self.view == "existence":
             return [shown for (resource, user_id), shown in found.items() if user_id or resource not in mine]
         return list(found.values())

@@ -114,6 +114,11 @@ class RoomFan:
             self._typing_version += 1
             self._schedule()
 
+    def govern(self, policy: Policy) -> None:
+        """Another policy holds from now on: its windows, its size, how long typing lasts."""
+        self.policy = policy
+        self._schedule()
+
     def due_at(self) -> float | None:
         """When the next typing lapses."""
         return min(self.typing.values(), default=None)

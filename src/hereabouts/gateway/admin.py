@@ -1,4 +1,4 @@
-"""Every call under `/v1/admin`, put together."""
+"""Every call of admins, put together."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from typing import Any, Final
 
 from hereabouts.gateway.admin_acts import ADMIN_ACTS, AdminActs
 from hereabouts.gateway.admin_audit import ADMIN_AUDITS, AdminAudit
+from hereabouts.gateway.admin_policy import ADMIN_POLICIES, AdminPolicy
 from hereabouts.gateway.admin_reads import ADMIN_READS, AdminReads
 from hereabouts.gateway.door import Door
+from hereabouts.gateway.explain import EXPLAINS, explain_calls
 from hereabouts.gateway.parts import Parts
 from hereabouts.routes import Bound, Call
 from hereabouts.runtime.ending import Endings
+from hereabouts.runtime.explaining import Explaining
 from hereabouts.runtime.overview import Overview
+from hereabouts.runtime.reading import Reading
 from hereabouts.runtime.sweeping import Sweep
 
-ADMIN: Final[tuple[Call[Any, Any], ...]] = (*ADMIN_READS, *ADMIN_ACTS, *ADMIN_AUDITS)
+ADMIN: Final[tuple[Call[Any, Any], ...]] = (*EXPLAINS, *ADMIN_READS, *ADMIN_ACTS, *ADMIN_POLICIES, *ADMIN_AUDITS)
 
 
-def admin_calls(node: Parts, door: Door) -> list[Bound]:
+def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
     """What admins read and do."""
     context = node.context
     overview = Overview(context, node.registry, node.relay, node.driver)
     endings = Endings(context, node.registry, node.driver, node.writer, node.looking)
     sweep = Sweep(context, node.registry, node.people, node.relay, node.writer)
+    explaining = Explaining(context, node.registry, node.people, overview, reading, node.relations)
     return [
+        *explain_calls(explaining),
         *AdminReads(context, overview).calls(),
         *AdminActs(context, door, endings, sweep, node.holdings).calls(),
+        *AdminPolicy(context, door, node.governing).calls(),
         *AdminAudit(context).calls(),
     ]

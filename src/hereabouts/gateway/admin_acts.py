@@ -79,7 +79,10 @@ class RevokeBody(Struct):
 
 
 class ActAnswer(Struct):
-    """Whom it concerned: sessions of this node, and up to 500 of their users. `until_at` is the end of the cooldown."""
+    """Whom it concerned: sessions of this node, and up to 500 users, theirs or the holders.
+
+    `until_at` is the end of the cooldown.
+    """
 
     dry_run: bool
     sessions: int

@@ -92,8 +92,8 @@ def all_calls(
         EVENTS.to(Events(door, node.looking).open),
         *SubjectCalls(door, erasing, reading).calls(),
         *RelationCalls(node.relations, node.onlookers).calls(),
-        *Occupying(node.holdings, node.kinds).calls(),
-        *admin_calls(node, door),
+        *Occupying(door, node.holdings, node.kinds).calls(),
+        *admin_calls(node, door, reading),
         *Analytics(node.context).calls(),
         *OldNames(node.beats, reading, callers, beacons).calls(),
     ]

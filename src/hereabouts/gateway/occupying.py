@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from hereabouts.engine.identity import Identity
 from hereabouts.errors import Refusal
+from hereabouts.gateway.admin_acts import by_of
+from hereabouts.gateway.door import Door
 from hereabouts.gateway.legacy import DEPRECATED_AT
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.codes import View
@@ -16,6 +18,7 @@ from hereabouts.protocol.messages import Holding
 from hereabouts.routes import Asked, Bound, Call, Nothing
 from hereabouts.runtime.holdings import Holder, Holdings
 from hereabouts.runtime.kinds import Kinds
+from hereabouts.runtime.noting import note
 
 OLD_KIND: Final = "account"
 """The kind of what `DELETE /admin/presence/{accountId}` names."""
@@ -127,7 +130,8 @@ OCCUPYING: Final[tuple[Call[Any, Any], ...]] = (OCCUPANCY, OCCUPY, RELEASE, OLD_
 class Occupying:
     """The calls."""
 
-    def __init__(self, holdings: Holdings, kinds: Kinds) -> None:
+    def __init__(self, door: Door, holdings: Holdings, kinds: Kinds) -> None:
+        self._door = door
         self._holdings = holdings
         self._kinds = kinds
 
@@ -169,7 +173,12 @@ class Occupying:
         await self._holdings.release(identity.tenant, _resource(params), whose, params.fencing)
 
     async def _old_clear(self, asked: Asked[AccountParams, Nothing]) -> Response:
-        await self._holdings.clear(asked.caller.identity.tenant, f"{OLD_KIND}:{asked.params.accountId}")
+        by, resource = by_of(asked, self._door, None), f"{OLD_KIND}:{asked.params.accountId}"
+        holders = [holding.user_id for holding in self._holdings.holders(by.tenant, resource)]
+        await self._holdings.clear(by.tenant, resource)
+        await note(
+            self._door.context, by, "clear", f"holding:{resource}", next(iter(holders), None), {"users": holders}
+        )
         headers = {"Deprecation": DEPRECATED_AT, "Link": '</v1/admin/clear>; rel="successor-version"'}
         return Response(status_code=204, headers=headers)
 

@@ -10,6 +10,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.kinds import Kinds
 from hereabouts.runtime.looking import Looking
@@ -42,6 +43,7 @@ class Parts(Protocol):
     driver: Driver
     writer: Writer
     webhooks: Dispatcher
+    governing: Governing
 
     def readings(self) -> dict[str, Reading]:
         """Every metric at this moment."""

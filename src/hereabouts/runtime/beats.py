@@ -77,6 +77,7 @@ class HttpBeats:
         else:
             effects = owned.session.beat(self._context.now(), body.visible, body.active)
             self._writer.run(owned, effects + owned.session.identify(identity))
+            self._context.file(owned)
         self._context.telemetry.http_beats += 1
         found = owned
         if body.rooms is not UNSET or body.typing is not UNSET:

@@ -197,11 +197,11 @@ class Driver:
         telemetry = self._context.telemetry
         telemetry.beats += 1
         session = owned.session
-        was_visible = session.visible
+        lease_seconds = session.lease_seconds
         effects = session.beat(now, message.visible, message.active)
         if effects:
             self._writer.run(owned, effects)
-        elif session.visible != was_visible or message.active:
+        elif session.lease_seconds != lease_seconds or message.active:
             self._context.file(owned)
         if self._beat_answer[0] != now.at:
             self._beat_answer = (now.at, Packet(b'{"type":"beat","server_time_at":%d}' % now.at))

@@ -44,6 +44,7 @@ from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Occupancy
 from hereabouts.runtime.barring import check_hold, check_user
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.noting import By, note
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.tenure import Tenure, Tenures
 
@@ -120,9 +121,15 @@ class Holdings:
             if has_sessions and not await self._has_sessions(tenant, holder.user_id):
                 # The last session went while this was decided: nothing is left behind (rule 3).
                 self._end_later(decision.holding, "closed")
+            await self._note_take_over(tenant, decision)
             return decision
         self._context.telemetry.occupancy["refused"] += 1
         raise self._refusal(asker, resource, decision)
+
+    async def _note_take_over(self, tenant: str, granted: Granted) -> None:
+        for loser in [happening.loser for happening in granted.happenings if happening.loser is not None]:
+            by = By(tenant, f"user:{granted.holding.user_id}")
+            await note(self._context, by, "take_over", f"holding:{loser.resource}", loser.user_id)
 
     async def release(self, tenant: str, resource: str, user_id: str, fencing: int | None = None) -> Holding:
         """Give a holding back. Raises `Refusal` with `lease_lost` where this is not (any longer) the user's grant."""
@@ -137,6 +144,14 @@ class Holdings:
         self._check(resource)
         kind = self._kinds.get((tenant, kind_of(resource)))
         return [] if kind is None else list(kind.held.of_resource(resource))
+
+    def govern(self) -> None:
+        """Another policy is in force: for the windows of each kind, and for when holdings end."""
+        for kind in self._kinds.values():
+            if kind.fan is not None:
+                kind.fan.policy = self._context.policy(kind.tenant, resource=kind.name)
+            for holding in kind.held:
+                self._tenures.file_anew(holding)
 
     async def clear(self, tenant: str, resource: str, cause: str = "cleared") -> int:
         """End all holdings of a resource, whoever has them; how many."""

@@ -168,6 +168,11 @@ class Looking:
         if viewer.cards:
             await self._onlookers.watch(viewer, list(viewer.cards))
 
+    async def look_again(self, viewer: Viewer) -> None:
+        """The policy changed: rooms that look different to the viewer are sent anew."""
+        for viewing in list(viewer.viewings.values()):
+            await self._settle(viewer, viewing)
+
     async def forget(self, viewer: Viewer) -> None:
         """The viewer's connection is gone: it looks at nothing any more."""
         tenant = viewer.identity.tenant

@@ -57,10 +57,10 @@ class Onlookers:
     async def changed(self, tenant: str, watcher: str) -> None:
         """This user's relations are others now. Returns when all who look here as that user have been judged."""
         for viewer in tuple(self._lookers.get((tenant, watcher), ())):
-            await self._judge(viewer)
+            await self.judge(viewer)
 
-    async def _judge(self, viewer: Viewer) -> None:
-        """Send the cards that look different now."""
+    async def judge(self, viewer: Viewer) -> None:
+        """What this viewer may see may have changed: send the cards that look different now."""
         async with self._turn(viewer):
             at = self._context.now().at
             shown = {
@@ -116,7 +116,7 @@ class Onlookers:
     def _ask_again(self, viewer: Viewer) -> None:
         self._rechecking.discard(viewer)
         if viewer.cards:
-            Chain(self._context.failed).add(lambda: self._judge(viewer))
+            Chain(self._context.failed).add(lambda: self.judge(viewer))
 
     @asynccontextmanager
     async def _turn(self, viewer: Viewer) -> AsyncIterator[None]:

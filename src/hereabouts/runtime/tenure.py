@@ -104,6 +104,13 @@ class Tenures:
         self._context.file(tenure)
         return tenure
 
+    def file_anew(self, holding: Holding) -> None:
+        """The policy changed, and what is due may be due earlier."""
+        tenure = self._find(holding)
+        if tenure is not None:
+            tenure.look_again_at = tenure.quiet_until_at = 0
+            self._context.file(tenure)
+
     def forget(self, holding: Holding) -> None:
         """A holding is over."""
         tenure = self._find(holding)

@@ -90,6 +90,11 @@ class ServerProcess:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def hang_up(self, config: str) -> None:
+        """Change the configuration, and tell the process to read it again (SIGHUP)."""
+        self._config.write_text(config)
+        self.send(signal.SIGHUP)
+
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal and wait for the end: the exit code."""
         assert self._process is not None
