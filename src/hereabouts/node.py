@@ -22,6 +22,7 @@ from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
+from hereabouts.runtime.elsewhere import Elsewhere
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
@@ -87,7 +88,7 @@ class Node:
         self.looking = Looking(context, self.relay, self.cards, self.onlookers, self.kinds)
         self.entrance = Entrance(context, self.registry, self.relay, self.writer)
         self.commands = Commands(context, self.relay, self.people, self.writer, self.looking, self.holdings)
-        self.beats = HttpBeats(context, self.registry, self.entrance, self.writer)
+        self.beats = HttpBeats(context, self.registry, self.entrance, self.writer, Elsewhere(context))
         self.driver = Driver(
             context,
             verifier,

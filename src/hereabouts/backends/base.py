@@ -7,7 +7,7 @@ A backend orders and stores records. It knows no rule of presence but one: an ol
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
 from hereabouts.engine.records import Change, Commit, Entry, FeedKey, FeedSnapshot, Owner, Records
@@ -110,6 +110,18 @@ class Peers(ABC):
     @abstractmethod
     async def standing(self, place: Place) -> Records | None:
         """The record that stands there."""
+
+    @abstractmethod
+    def lives(self, owner: Owner) -> bool:
+        """Whether the node held its lease when this one last renewed its own."""
+
+    @abstractmethod
+    async def ask(self, owner: Owner, question: bytes) -> bytes | None:
+        """What that node answers; `None` where it does not answer in time."""
+
+    @abstractmethod
+    def on_asked(self, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Let `answer` answer what other nodes ask this one."""
 
     @abstractmethod
     def disown(self, session_id: str) -> None:

@@ -424,6 +424,11 @@ class Session:
         effects = self._withdraw(cause)
         return effects + self._finish("end", cause, code, reason)
 
+    def go_on(self) -> Effects:
+        """It was taken up from a dead node without a connection: a new incarnation, all of it put again."""
+        self.incarnation += 1
+        return self.begin()
+
     def give_up(self) -> Effects:
         """The session goes on at another node: here it is over, and nothing of it is this node's to withdraw."""
         if self.phase == "over":

@@ -97,10 +97,10 @@ class Beacons:
         self.door = door
         self._rates = Rates(door.context.clock, "leaves_per_second", LEAVES_PER_SECOND, LEAVES_AT_ONCE)
 
-    def leave(self, request: Request, token: str, after_seconds: float | None) -> None:
+    async def leave(self, request: Request, token: str, after_seconds: float | None) -> None:
         """End the session that the token is for. Raises `Refusal` with `rate_limited`."""
         self._rates.take(address_of(request, self.door))
-        self._beats.leave(token, after_seconds)
+        await self._beats.leave_anywhere(token, after_seconds)
 
 
 def beating_calls(
@@ -113,7 +113,7 @@ def beating_calls(
         return await beats.beat(asked.caller.identity.placed(region), asked.body)
 
     async def leave(asked: Asked[Nothing, LeaveBody]) -> None:
-        beacons.leave(asked.request, asked.body.leave_token, asked.body.after_seconds)
+        await beacons.leave(asked.request, asked.body.leave_token, asked.body.after_seconds)
 
     return [
         HEARTBEAT.to(heartbeat),

@@ -131,7 +131,7 @@ class OldNames:
     async def _disconnect(self, asked: Asked[Nothing, DisconnectBody]) -> Response:
         body = asked.body
         if body.leave_token is not None:
-            self._beacons.leave(asked.request, body.leave_token, body.after_seconds)
+            await self._beacons.leave(asked.request, body.leave_token, body.after_seconds)
         else:
             identity = (await self._callers.admit("user", asked.request.headers)).identity
             self._beats.leave_user(identity.tenant, identity.user_id, body.session_id)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from functools import partial
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Membership
 from hereabouts.engine.session import Session
-from hereabouts.errors import Refusal
+from hereabouts.errors import Refusal, StoreUnavailable
 from hereabouts.protocol import codes
 from hereabouts.protocol.codec import check_id
+from hereabouts.runtime import moving
 from hereabouts.runtime.barring import check_join, check_resume
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import take
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.elsewhere import Answered, Elsewhere, Left, Question
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.looking import room_full
@@ -52,11 +57,15 @@ class HttpBeatAnswer(Struct):
 class HttpBeats:
     """A beat never raises the incarnation and never takes a session from its socket."""
 
-    def __init__(self, context: Context, registry: Registry, entrance: Entrance, writer: Writer) -> None:
+    def __init__(
+        self, context: Context, registry: Registry, entrance: Entrance, writer: Writer, elsewhere: Elsewhere
+    ) -> None:
         self._context = context
         self._registry = registry
         self._entrance = entrance
         self._writer = writer
+        self._elsewhere = elsewhere
+        elsewhere.answer_with(self._answer_node)
 
     async def beat(self, identity: Identity, body: HttpBeat) -> HttpBeatAnswer:
         """Renew the session that the secret names, or begin one; bring its rooms to what the body says."""
@@ -66,6 +75,11 @@ class HttpBeats:
         owned = self._registry.by_resume(body.resume) if body.resume else None
         if owned is not None and not _may_beat(owned, identity, body.session_id):
             owned = None
+        elif body.resume and owned is None:
+            told = await self._elsewhere.beat(identity, body.resume, msgspec.json.encode(body))
+            if told is not None:
+                return msgspec.json.decode(told, type=HttpBeatAnswer)
+            owned = await self._take_up(identity, body.resume)
         resumed, resume = owned is not None, body.resume or ""
         if owned is None:
             visible, active = body.visible is not False, body.active is not False
@@ -84,6 +98,35 @@ class HttpBeats:
             await found.chain.ask(lambda: self._bring(found, body))
         await found.chain.settled()
         return self._answer(found, resume, resumed)
+
+    async def _take_up(self, identity: Identity, resume: str) -> OwnedSession | None:
+        """Go on with a session that a dead node left."""
+        owned = await self._entrance.fetch(resume, identity, Chain(self._context.failed))
+        if owned is not None:
+            self._writer.run(owned, owned.session.go_on())
+            owned.chain.add(partial(moving.keep, self._context, owned.session))
+        return owned
+
+    async def _answer_node(self, question: Question) -> Answered:
+        """Do what came to another node for a session that is ours."""
+        if isinstance(question, Left):
+            return Answered(Raw(b"true")) if self.leave(question.token, question.after_seconds) else Answered()
+        body = msgspec.json.decode(question.body, type=HttpBeat)
+        owned = self._registry.by_resume(body.resume) if body.resume else None
+        if owned is None or not _may_beat(owned, question.identity, body.session_id):
+            return Answered()
+        return Answered(Raw(msgspec.json.encode(await self.beat(question.identity, body))))
+
+    async def leave_anywhere(self, token: str, after_seconds: float | None) -> None:
+        """Hand in a leave token, whichever node has its session. Nobody waits for what a beacon comes to."""
+        if self.leave(token, after_seconds):
+            return
+        try:
+            await self._elsewhere.leave(token, after_seconds)
+        except Refusal:
+            pass  # its node did not answer, and will end the session by its lease
+        except StoreUnavailable as error:
+            self._context.failed(error)
 
     def _check(self, identity: Identity, body: HttpBeat) -> None:
         limits = self._context.limits

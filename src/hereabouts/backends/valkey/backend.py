@@ -9,6 +9,7 @@ from typing import Any, Final
 from hereabouts.backends.base import Backend, Follower, Place
 from hereabouts.backends.valkey import codec
 from hereabouts.backends.valkey.address import read_address
+from hereabouts.backends.valkey.asking import Asking
 from hereabouts.backends.valkey.following import Following, Heard
 from hereabouts.backends.valkey.index import Index
 from hereabouts.backends.valkey.keys import PREFIX, Keys, quoted
@@ -49,17 +50,25 @@ class ValkeyBackend(Backend):
         self.store = Store(address)
         self.keys = Keys(prefix)
         self._owner = owner
+        self._asking = Asking(self.store, self.keys, owner)
         self._epochs = 0
         self._feeds: dict[FeedKey, Following] = {}
         self._by_key: dict[str, Following] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.listening = Listening(self.store, self.keys.canary(owner), self._heard, self._missed)
+        self.listening = Listening(self.store, self.keys.canary(owner), self._heard, self._asking.heard, self._missed)
         self._gaps = 0
         self._doubters: list[Callable[[bool], None]] = []
         self._index = Index(self.store, self.keys, owner)
         self._leases = Leases(address, self.keys, owner, lease_seconds)
         self.peers: ValkeyPeers = ValkeyPeers(
-            self.store, self.keys, self._leases, self._index, self._take_away, self._reread, self._doubters
+            self.store,
+            self.keys,
+            self._leases,
+            self._index,
+            self._asking,
+            self._take_away,
+            self._reread,
+            self._doubters,
         )
 
     async def open(self) -> None:

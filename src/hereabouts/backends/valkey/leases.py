@@ -36,6 +36,8 @@ class Leases:
         self._is_stopped = False
         self._thread: threading.Thread | None = None
         self._awaited: list[asyncio.Future[Roll | None]] = []
+        self._lease_ms = int(lease_seconds * 1000)
+        self._last: Roll | None = None
         self.registered = ""
         self.listeners: list[Callable[[Roll | None], None]] = []
 
@@ -60,6 +62,13 @@ class Leases:
         self._awaited.append(future)
         self._wanted.set()
         return await future
+
+    def lives(self, owner: Owner) -> bool:
+        """See `Peers.lives`."""
+        last = self._last
+        return last is not None and any(
+            peer.owner == owner and peer.renewed_at + self._lease_ms > last.at for peer in last.peers
+        )
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._is_stopped:
@@ -86,6 +95,7 @@ class Leases:
         return _roll(answer, own, (before + time.monotonic()) / 2)
 
     def _tell(self, roll: Roll | None, awaited: list[asyncio.Future[Roll | None]]) -> None:
+        self._last = roll
         for listener in self.listeners:
             listener(roll)
         for future in awaited:

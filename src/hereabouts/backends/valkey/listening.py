@@ -25,14 +25,23 @@ TRY_SECONDS: Final = 0.2
 
 
 class Listening:
-    """Hears channels. `heard` is given each message; `broken` is called when some may have been missed."""
+    """Hears channels. `heard` is given each message, `told` what other nodes say to this one.
+
+    `broken` is called when some may have been missed.
+    """
 
     def __init__(
-        self, store: Store, canary: str, heard: Callable[[str, bytes], None], broken: Callable[[], None]
+        self,
+        store: Store,
+        canary: str,
+        heard: Callable[[str, bytes], None],
+        told: Callable[[bytes], None],
+        broken: Callable[[], None],
     ) -> None:
         self._store = store
         self._canary = canary
         self._heard = heard
+        self._told = told
         self._broken = broken
         self._channels: dict[str, asyncio.Future[None]] = {}
         self.line: Any = None
@@ -143,6 +152,8 @@ class Listening:
         if kind in ("message", "smessage"):
             if channel == self._canary:
                 self._heard_tick = time.monotonic()
+                if data:
+                    self._told(data)
             else:
                 self._heard(channel, data)
         elif kind in ("subscribe", "ssubscribe"):

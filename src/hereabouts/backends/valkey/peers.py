@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from hereabouts.backends.base import Peers, Place, Roll
 from hereabouts.backends.valkey import codec
+from hereabouts.backends.valkey.asking import Asking
 from hereabouts.backends.valkey.index import Index
 from hereabouts.backends.valkey.keys import Keys
 from hereabouts.backends.valkey.leases import Leases
@@ -22,6 +23,7 @@ class ValkeyPeers(Peers):
         keys: Keys,
         leases: Leases,
         index: Index,
+        asking: Asking,
         take: Callable[[Place, Remove], Awaitable[Commit]],
         reread: Callable[[], Awaitable[None]],
         doubters: list[Callable[[bool], None]],
@@ -30,6 +32,7 @@ class ValkeyPeers(Peers):
         self._keys = keys
         self._leases = leases
         self._index = index
+        self._asking = asking
         self._take = take
         self._reread = reread
         self._doubters = doubters
@@ -86,6 +89,18 @@ class ValkeyPeers(Peers):
         """See `Peers.standing`."""
         packed = await self._store.call("HGET", self._keys.feed(place.feed), codec.user_field(place.user_id))
         return codec.read_user(packed).get(place.session_id) if packed else None
+
+    def lives(self, owner: Owner) -> bool:
+        """See `Peers.lives`."""
+        return self._leases.lives(owner)
+
+    async def ask(self, owner: Owner, question: bytes) -> bytes | None:
+        """See `Peers.ask`."""
+        return await self._asking.ask(owner, question)
+
+    def on_asked(self, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """See `Peers.on_asked`."""
+        self._asking.answer = answer
 
     def disown(self, session_id: str) -> None:
         """See `Peers.disown`."""
