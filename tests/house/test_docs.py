@@ -36,6 +36,11 @@ def test_every_metric_is_documented_and_no_other() -> None:
     assert rows == {(measure.name, measure.kind) for measure in MEASURES}
 
 
+def test_figures_say_when_and_on_what_they_were_measured() -> None:
+    figures = page("docs/performance.md").split("## Figures\n")[1].split("\n| bench |")[0]
+    assert re.search(r"Measured in \w+ 20\d\d: Python [\d.]+, \w+ CPUs", figures), figures
+
+
 def test_every_error_code_is_documented() -> None:
     text = page("spec/protocol.md")
     assert [code for code in ERROR_CODES if f"`{code}`" not in text] == []
