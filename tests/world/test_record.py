@@ -134,6 +134,19 @@ def test_what_is_declared_and_its_end_are_transitions() -> None:
     virtual_time.run(scene())
 
 
+def test_what_is_declared_while_signing_out_is_kept() -> None:
+    async def scene() -> None:
+        async with Recorded() as world:
+            ada = await world.enter("ada", "lobby")
+            ada.say("status", id=1, status="dnd", text="gone fishing")
+            ada.say("bye")
+            await asyncio.sleep(1)
+            assert [(row.status, row.text) for row in world.book.of(Declared)] == [("dnd", "gone fishing")]
+            assert world.book.turns()[-1] == ("dnd", "offline", "leave")
+
+    virtual_time.run(scene())
+
+
 def test_somebody_invisible_was_last_seen_when_they_became_so() -> None:
     async def scene() -> None:
         async with Recorded() as world:

@@ -214,14 +214,18 @@ class Driver:
         effects = owned.session.touch(self._context.now())
         if effects:
             self._writer.run(owned, effects)
-        if isinstance(message, Bye):
-            self.end(owned, "leave", codes.ENDED, "bye")
-        elif isinstance(message, Hello):
+        if isinstance(message, Hello):
             raise Refusal("bad_request", "this connection has said hello already")
-        elif len(owned.chain) >= STEPS_MOST:
+        if len(owned.chain) >= STEPS_MOST:
             self.part(link, codes.OVERLOADED, "the store does not keep up with this session")
+        elif isinstance(message, Bye):
+            # Behind what was said before it: a status that is declared while signing out is kept.
+            owned.chain.add(lambda: self._sign_out(owned))
         else:
             owned.chain.add(lambda: self._carry_out(link, message))
+
+    async def _sign_out(self, owned: OwnedSession) -> None:
+        self.end(owned, "leave", codes.ENDED, "bye")
 
     async def _carry_out(self, link: Link, message: Struct) -> None:
         id = getattr(message, "id", None)
