@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from hereabouts.gateway.openapi import CALLS
+
 ROOT: Final = Path(__file__).parents[2]
 IDS: Final = (ROOT / "tests" / "house" / "ledger_ids.txt").read_text("utf-8").split()
 ID: Final = re.compile(r"(?:S\d-\d\d|D\d+|A\d)")
@@ -57,6 +59,16 @@ def test_every_test_that_the_page_names_exists() -> None:
         f"{path.relative_to(ROOT)}::{test}" for path, test in pairs if not path.is_file() or test not in names_in(path)
     ]
     assert sorted(missing) == []
+
+
+def test_every_call_and_setting_that_the_page_names_exists() -> None:
+    calls = {f"{call.method} {call.path}" for call in CALLS}
+    places = " ".join(row.place for row in rows())
+    named_calls = {call.split("?")[0] for call in re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`]+)`", places)}
+    assert sorted(named_calls - calls) == []
+    settings = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    tables = r"`((?:server|auth|journal|backend|log|limits|beat|lease|typing|occupancy|fanout)\.[a-z_]+)`"
+    assert [key for key in sorted(set(re.findall(tables, places))) if f"`{key}`" not in settings] == []
 
 
 def test_a_row_names_a_test_or_says_why_not() -> None:
