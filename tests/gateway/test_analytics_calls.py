@@ -115,7 +115,9 @@ async def test_users_come_in_pages_of_json_and_of_csv(arena: Arena) -> None:
             assert table.links["next"]["url"] == "?cursor=ada"
 
 
-@pytest.mark.parametrize("credential", [KEYS["reader"].key, "dev:ada", "dev:ada:guest"])
+@pytest.mark.parametrize(
+    "credential", [KEYS["reader"].key, "dev:ada", "dev:ada:guest"], ids=["reader", "user", "guest"]
+)
 async def test_only_admins_may_ask(arena: Arena, credential: str) -> None:
     async with asking(arena, credential) as http:
         assert {(await http.get(f"{path}?{query}")).status_code for path, query in QUERIES.items()} == {403}
