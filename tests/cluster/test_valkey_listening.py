@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from hereabouts.backends.valkey.backend import ValkeyBackend
+from hereabouts.backends.valkey.codec import owner_text
 from hereabouts.engine.records import Put
 from hereabouts.errors import ConfigError, StoreUnavailable
 from hereabouts.testing.backend_contract import ELSEWHERE, HERE, ROOM, record, removal
 from hereabouts.testing.mirror import follow
 from hereabouts.testing.process import free_port
 from hereabouts.testing.valkey import ValkeyServer
-from hereabouts.testing.waiting import eventually
+from hereabouts.testing.waiting import eventually, stall
 
 
 async def test_a_subscription_that_is_connected_and_deaf_is_replaced(store: ValkeyServer) -> None:
@@ -76,3 +77,34 @@ async def test_a_store_that_refuses_the_login_or_is_not_there_is_told_at_the_sta
         with pytest.raises(ConfigError, match=r"127\.0\.0\.1") as caught:
             await ValkeyBackend(url, HERE).open()
         assert "wrong@" not in str(caught.value)
+
+
+async def test_the_lease_is_renewed_while_the_event_loop_stands_still(store: ValkeyServer) -> None:
+    backend = ValkeyBackend(store.url, HERE, lease_seconds=0.8)
+    await backend.open()
+    assert await backend.peers.renew() is not None
+    stall(1.6)
+    with store.client as client:
+        seconds, micros = client.time()
+        renewed_at = int(client.hget(backend.keys.nodes, owner_text(HERE)).partition(b" ")[0])
+    assert seconds * 1000 + micros / 1000 - renewed_at < 800
+    await backend.close()
+
+
+async def test_nodes_see_each_others_leases_and_ask_each_other(store: ValkeyServer) -> None:
+    one, two = (ValkeyBackend(store.url, owner, lease_seconds=0.8) for owner in (HERE, ELSEWHERE))
+    await one.open()
+    await two.open()
+
+    async def answer(question: bytes) -> bytes:
+        return b'{"to":%s}' % question
+
+    two.peers.on_asked(answer)
+    await two.peers.renew()
+    await one.peers.renew()
+    assert one.peers.lives(ELSEWHERE)
+    assert await one.peers.ask(ELSEWHERE, b'"who?"') == b'{"to":"who?"}'
+    await two.close()
+    assert await one.peers.ask(ELSEWHERE, b'"who?"') is None
+    await eventually(lambda: not one.peers.lives(ELSEWHERE))
+    await one.close()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from hereabouts.backends.base import Peer, Roll
 from hereabouts.backends.valkey.address import Address
@@ -90,9 +90,9 @@ class Leases:
                 answer = self._client.execute_command("EVALSHA", RENEW.digest, *arguments)
             except NoScriptError:
                 answer = self._client.execute_command("EVAL", RENEW.text, *arguments)
-        except (RedisError, OSError):
+            return _roll(answer, own, (before + time.monotonic()) / 2)
+        except Exception:  # the thread must live: a node whose lease nobody renews is dead to the others
             return None
-        return _roll(answer, own, (before + time.monotonic()) / 2)
 
     def _tell(self, roll: Roll | None, awaited: list[asyncio.Future[Roll | None]]) -> None:
         self._last = roll

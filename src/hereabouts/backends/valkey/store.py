@@ -102,7 +102,7 @@ class Store:
     async def _exchange(self, batch: Sequence[tuple[tuple[Argument, ...], asyncio.Future[Any]]]) -> None:
         try:
             answers = await self._answers([command for command, _ in batch])
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # whatever it was, those who wait must hear of it
             self.lost()
             answers = [StoreUnavailable(_words(error))] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
