@@ -17,7 +17,7 @@ from hereabouts.backends.valkey.leases import Leases
 from hereabouts.backends.valkey.listening import Listening
 from hereabouts.backends.valkey.peers import ValkeyPeers
 from hereabouts.backends.valkey.scripts import COMMIT, FOLLOW
-from hereabouts.backends.valkey.store import Store
+from hereabouts.backends.valkey.store import PROBE_SECONDS, Store
 from hereabouts.engine.records import (
     Change,
     Commit,
@@ -251,13 +251,14 @@ class ValkeyBackend(Backend):
         for doubter in self._doubters:
             doubter(lost)
         if not self._doubters:
-            self._start(self._try_reread())
+            self._start(self._reread_at_last())
 
-    async def _try_reread(self) -> None:
-        try:
-            await self._reread()
-        except StoreUnavailable:
-            pass
+    async def _reread_at_last(self) -> None:
+        while any(following.is_stale for following in self._feeds.values()):
+            try:
+                await self._reread()
+            except StoreUnavailable:
+                await asyncio.sleep(PROBE_SECONDS)
 
     async def _reread(self) -> None:
         """See `Peers.reread`."""
