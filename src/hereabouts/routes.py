@@ -24,6 +24,9 @@ from hereabouts.runtime.callers import Access, Caller, Callers
 JSON: Final = "application/json"
 TEXT: Final = "text/plain"
 
+CALLER: Final = "hereabouts.caller"
+"""The key of a scope under which the console tells who calls; no request from outside can set it."""
+
 _SLASH: Final = "\ue000"
 """Stands for an escaped slash while a path is matched: of a category that no id may have."""
 
@@ -148,7 +151,11 @@ class Routes:
         return endpoint
 
     async def _answer(self, call: Call[Any, Any], act: Act[Any, Any], request: Request) -> Response:
-        caller = await self._callers.admit(call.access, request.headers)
+        known: Caller | None = request.scope.get(CALLER)
+        if known is not None:
+            caller = self._callers.check(call.access, known)
+        else:
+            caller = await self._callers.admit(call.access, request.headers)
         params = Nothing() if call.params is Nothing else _params(call.params, request)
         body = await self._body(call, request) if call.takes_body else Nothing()
         answer = await act(Asked(request, caller, params, body))

@@ -20,7 +20,7 @@ from hereabouts.checks import auth_config, endpoints, has_keys, key_ring, origin
 from hereabouts.engine.records import Owner
 from hereabouts.errors import HereaboutsError
 from hereabouts.gateway.door import Door
-from hereabouts.gateway.http import build_app, build_internal_app
+from hereabouts.gateway.http import build_apps
 from hereabouts.gateway.server import Server
 from hereabouts.journal.opening import open_journal
 from hereabouts.node import Node
@@ -69,15 +69,15 @@ class Serving:
             loopback_hosts_only=is_dev,
             region_header=settings.server.region_header,
         )
-        self.app = build_app(
+        self.app, self.internal_app = build_apps(
             node,
             self.door,
             keys=key_ring(settings),
             minter=minter(auth, clock.wall) if has_keys(settings) or auth.signing_key_file else None,
             admin_roles=auth.admin_roles,
             is_dev=is_dev,
+            console_at=settings.server.console,
         )
-        self.internal_app = build_internal_app(node)
 
     async def open(self) -> None:
         """Open the node, bring back what an earlier process left, and say so where that is not certain."""
@@ -229,6 +229,7 @@ def _announce(settings: Settings, port: int, is_dev: bool) -> None:
     log.info("serving", url=base, pid=os.getpid())
     if is_dev:
         print(
-            f"\n  The demo page, as two people:\n\n    {base}/?user=ada&room=lobby\n    {base}/?user=bob&room=lobby\n",
+            f"\n  The demo page, as two people:\n\n    {base}/?user=ada&room=lobby\n    {base}/?user=bob&room=lobby\n\n"
+            f"  The console, where dev:eve:admin signs in:\n\n    {base}/console\n",
             flush=True,
         )

@@ -44,6 +44,10 @@ class ServerSettings(_Section):
     internal_port: Port | None = Field(
         default=None, description="a second listener with `/metrics` and the checks alone"
     )
+    console: Literal["internal", "public", "off"] = Field(
+        default="internal",
+        description="which listener has the console at `/console`; without `internal_port` the first is none",
+    )
     public_url: str | None = Field(
         default=None, description="where browsers find this server; its origin is an allowed one"
     )

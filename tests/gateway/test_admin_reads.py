@@ -88,3 +88,16 @@ async def test_a_process_says_what_it_carries_and_whether_it_stops(arena: Arena)
         arena.node.driver.is_draining = True
         (node,) = (await eve.get("/v1/admin/nodes"))["nodes"]
         assert node["draining"] is True
+
+
+async def test_the_node_tells_its_checks_what_it_counted_and_that_nobody_is_a_ghost(arena: Arena) -> None:
+    await arena.enter("ada", "lobby")
+    async with admin(arena) as eve:
+        told = await eve.get("/v1/admin/health")
+        assert [check["name"] for check in told["checks"]] == ["node", "journal", "store", "keys"]
+        assert all(check["is_ok"] for check in told["checks"])
+        assert (told["joins"], told["ghosts"], told["journal_lost_rows"]) == (1, 0, 0)
+        (owned,) = arena.node.registry
+        # What the server never does: a session that it forgot to remove, silent for an hour.
+        owned.session.last_frame_tick -= 3_600
+        assert (await eve.get("/v1/admin/health"))["ghosts"] == 1

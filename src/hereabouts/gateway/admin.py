@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from hereabouts.gateway.admin_acts import ADMIN_ACTS, AdminActs
 from hereabouts.gateway.admin_audit import ADMIN_AUDITS, AdminAudit
+from hereabouts.gateway.admin_health import ADMIN_HEALTHS, health_calls
 from hereabouts.gateway.admin_policy import ADMIN_POLICIES, AdminPolicy
 from hereabouts.gateway.admin_reads import ADMIN_READS, AdminReads
 from hereabouts.gateway.door import Door
@@ -18,7 +19,14 @@ from hereabouts.runtime.overview import Overview
 from hereabouts.runtime.reading import Reading
 from hereabouts.runtime.sweeping import Sweep
 
-ADMIN: Final[tuple[Call[Any, Any], ...]] = (*EXPLAINS, *ADMIN_READS, *ADMIN_ACTS, *ADMIN_POLICIES, *ADMIN_AUDITS)
+ADMIN: Final[tuple[Call[Any, Any], ...]] = (
+    *EXPLAINS,
+    *ADMIN_READS,
+    *ADMIN_HEALTHS,
+    *ADMIN_ACTS,
+    *ADMIN_POLICIES,
+    *ADMIN_AUDITS,
+)
 
 
 def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
@@ -31,6 +39,7 @@ def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
     return [
         *explain_calls(explaining),
         *AdminReads(context, overview).calls(),
+        *health_calls(node, overview),
         *AdminActs(context, door, endings, sweep, node.holdings).calls(),
         *AdminPolicy(context, door, node.governing).calls(),
         *AdminAudit(context).calls(),

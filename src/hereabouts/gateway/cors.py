@@ -1,6 +1,7 @@
 """What stands before every HTTP call: hosts and origins are judged, and every answer gets its headers.
 
-Source: the Fetch standard, "CORS protocol". No cookie is read anywhere, so credentials are not allowed for any origin.
+Source: the Fetch standard, "CORS protocol". No cookie is read but the console's, which no other
+origin may send, so credentials are not allowed for any.
 """
 
 from __future__ import annotations

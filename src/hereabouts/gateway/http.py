@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +19,7 @@ from hereabouts.errors import Refusal
 from hereabouts.gateway.admin import admin_calls
 from hereabouts.gateway.analytics import Analytics
 from hereabouts.gateway.beating import Beacons, beating_calls
+from hereabouts.gateway.console import Console
 from hereabouts.gateway.cors import Gate
 from hereabouts.gateway.demo import demo_routes
 from hereabouts.gateway.documents import document_routes
@@ -41,7 +42,14 @@ from hereabouts.runtime.reading import Reading
 from hereabouts.telemetry import exposition
 
 
-def build_app(
+class Apps(NamedTuple):
+    """What the public listener serves, and what the internal one does, which only operators reach."""
+
+    public: ASGIApp
+    internal: ASGIApp
+
+
+def build_apps(
     node: Parts,
     door: Door,
     *,
@@ -49,8 +57,12 @@ def build_app(
     minter: Minter | None,
     admin_roles: Collection[str],
     is_dev: bool,
-) -> ASGIApp:
-    """All calls of the public listener. In dev the demo page is there too, and the metrics are anybody's."""
+    console_at: Literal["internal", "public", "off"] = "internal",
+) -> Apps:
+    """All calls and, on the internal listener, the checks and the metrics.
+
+    In dev everything is on the public one: the demo page and the console too, and the metrics are anybody's.
+    """
     context, per_second = node.context, node.context.limits.frames_per_second
     rates = Rates(context.clock, "frames_per_second", per_second, 2 * per_second)
     callers = Callers(node.verifier, node.entrance, keys, rates, admin_roles)
@@ -62,18 +74,17 @@ def build_app(
         refused=_counted(node),
         failed=context.failed,
     )
-    found: list[BaseRoute] = [
-        *routes.of(calls),
-        *health_routes(node, exposition(node.readings), None if is_dev else callers),
+    made, metrics = routes.of(calls), exposition(node.readings)
+    console = Console(_application(made), callers, door, is_dev=is_dev).routes()
+    public: list[BaseRoute] = [
+        *made,
+        *health_routes(node, metrics, None if is_dev else callers),
         *document_routes(),
         *(demo_routes(node.context.policies) if is_dev else ()),
+        *(console if is_dev or console_at == "public" else ()),
     ]
-    return Gate(_application(found), door, is_dev=is_dev)
-
-
-def build_internal_app(node: Parts) -> ASGIApp:
-    """The checks and the metrics, for a listener that only operators reach."""
-    return _application(health_routes(node, exposition(node.readings), None))
+    internal = [*health_routes(node, metrics, None), *(console if console_at == "internal" else ())]
+    return Apps(Gate(_application(public), door, is_dev=is_dev), _application(internal))
 
 
 def all_calls(

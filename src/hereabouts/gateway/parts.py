@@ -19,6 +19,7 @@ from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.timers import Timers
 from hereabouts.runtime.writer import Writer
 from hereabouts.telemetry import Reading
 
@@ -41,6 +42,7 @@ class Parts(Protocol):
     holdings: Holdings
     kinds: Kinds
     driver: Driver
+    timers: Timers
     writer: Writer
     webhooks: Dispatcher
     governing: Governing

@@ -83,6 +83,16 @@ class Callers:
             raise Refusal("forbidden", "this call takes an API key with the scope admin, or the token of an admin")
         return Caller(identity)
 
+    def check(self, access: Access, caller: Caller) -> Caller:
+        """The same for an admin who was admitted before and shows no credential now."""
+        if caller.key is None and access in _KEYS_ALONE:
+            raise Refusal("unauthenticated", "this call takes an API key, not a user token")
+        if caller.key is not None and access not in ("anybody", "user"):
+            caller.key.require(SCOPES[access])
+        elif caller.key is not None and access == "user":
+            raise Refusal("unauthenticated", "this call takes a user token, not an API key")
+        return caller
+
     def key(self, headers: Mapping[str, str], scope: str) -> ApiKey:
         """The API key of a call, which must have this scope."""
         key = self._keys.find(_credential(headers), headers.get("x-tenant"))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from hereabouts.engine.records import FeedKey
+from hereabouts.engine.relations import ghost_bound
 from hereabouts.engine.session import Phase, Session
 from hereabouts.protocol.codes import Status
 from hereabouts.runtime.context import Context
@@ -193,6 +194,15 @@ class Overview:
             connections=sum(1 for link in links if link.viewer and link.viewer.identity.tenant == tenant),
             rooms=len(rooms),
         )
+
+    def ghosts(self, tenant: str) -> int:
+        """Sessions that are shown although they were silent for longer than their policy's ghost bound allows."""
+        return sum(self._is_ghost(owned.session) for owned in self._of(tenant))
+
+    def _is_ghost(self, session: Session) -> bool:
+        policy = session.policy
+        late = ghost_bound(policy, self._context.policies.node, policy.fanout_window_max_seconds).closed
+        return self._context.now().tick > session.lapse_tick + late
 
     def _of(self, tenant: str) -> Iterator[OwnedSession]:
         """The sessions of a tenant that others may still count, and those that hide."""
