@@ -49,8 +49,7 @@ class SqliteHistory(History):
         """Cut short what is being read, and let go."""
         if self._thread is None:
             return
-        thread, self._thread = self._thread, None
-        self._connection.interrupt()
+        thread, self._thread = self._thread, None  # which also cuts short a question that is about to be read
         await asyncio.get_running_loop().run_in_executor(thread, self._connection.close)
         thread.shutdown()
 
@@ -102,7 +101,7 @@ class SqliteHistory(History):
     def _answer(self, act: Callable[[sqlite3.Connection], T]) -> T:
         """In the thread. One transaction, so that all of an answer is of one moment."""
         connection, until = self._connection, time.monotonic() + self._answer_seconds
-        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        connection.set_progress_handler(lambda: self._thread is None or time.monotonic() > until, _STEPS)
         connection.execute("BEGIN")
         try:
             return act(connection)
