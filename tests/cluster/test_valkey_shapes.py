@@ -47,7 +47,7 @@ async def test_a_node_goes_on_with_the_master_that_sentinel_names(tmp_path: Path
         mirror = await follow(backend, ROOM)
         await eventually(lambda: replica.holds(backend.keys.feed(ROOM)))
         master.stop()
-        for _ in range(100):
+        for _ in range(400):
             try:
                 done = await backend.commit(ROOM, Put(record("s2")))
                 break
