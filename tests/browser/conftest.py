@@ -10,11 +10,19 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
+
+from hereabouts.testing.issuer import SECRET
+
+from .building import PAGES, build
+from .site import Site, site_of
+from .tabs import Tabs
 
 FLAGS = [
     "--no-sandbox",
@@ -25,6 +33,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SIGNED = f'[auth]\nalgorithms = ["HS256"]\nsecret = "{SECRET}"\n'
 
 
 def free_port() -> int:
@@ -36,7 +45,7 @@ def free_port() -> int:
 class DevServer:
     """`hereabouts dev` in the test profile, in a process of its own, that can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
@@ -44,7 +53,7 @@ class DevServer:
         config = folder / "hereabouts.toml"
         config.write_text(
             f'[server]\ndrain_seconds = 0.3\n[journal]\nurl = "sqlite:///{folder}/journal.db"\n'
-            '[policy.default]\npreset = "test"\n'
+            f'[policy.default]\npreset = "test"\n{more}'
         )
 
     def start(self) -> None:
@@ -77,11 +86,53 @@ def server(tmp_path: Path) -> Iterator[DevServer]:
     running.stop(signal.SIGKILL)
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium that keeps pages in the back-forward cache, as people's browsers do."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert found, "no Chromium on this machine: scripts/test installs one"
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=found, args=FLAGS)
+        running = await playwright.chromium.launch(
+            executable_path=found, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+        )
         yield running
         await running.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    running = DevServer(tmp_path_factory.mktemp("server"), SIGNED)
+    running.start()
+    yield running
+    running.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def pages() -> Path:
+    build()
+    return PAGES
+
+
+@pytest.fixture(scope="module")
+def site(shared_server: DevServer, pages: Path) -> Iterator[Site]:
+    with site_of(pages, shared_server.url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tabs(shared_browser: Browser, shared_server: DevServer, site: Site) -> AsyncIterator[Tabs]:
+    made = Tabs(shared_browser, site, shared_server.url)
+    yield made
+    assert await made.close() == []

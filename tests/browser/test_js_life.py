@@ -1,0 +1,178 @@
+"""The client in a real browser: networks that go and come back, pages put away, tokens replaced, servers restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from .conftest import DevServer
+from .tabs import Tab, Tabs
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+GRACE_SECONDS = 2.0
+LEASE_VISIBLE_SECONDS = 3.0
+SILENT_SECONDS = LEASE_VISIBLE_SECONDS + GRACE_SECONDS + 0.5 + 0.3 + 0.5  # sweep, window, and rendering
+LEASE_HIDDEN_SECONDS = 8.0
+
+# What a browser does to a tab behind others; headless ones show every tab.
+HIDE = """(hidden) => {
+  Object.defineProperty(document, 'visibilityState', { get: () => (hidden ? 'hidden' : 'visible'), configurable: true });
+  document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
+}"""
+
+
+async def both(tabs: Tabs, room: str, **about: str) -> tuple[Tab, Tab]:
+    """Bob, who looks, and ada, of whom the test is."""
+    bob, ada = await tabs.open("bob", room=room), await tabs.open("ada", room=room, **about)
+    await bob.sees("ada")
+    await ada.sees("bob")
+    return bob, ada
+
+
+async def test_offline_for_a_moment_is_neither_a_leave_nor_a_join(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "blink")
+    await ada.page.context.set_offline(True)
+    await ada.pause(1)
+    await ada.page.context.set_offline(False)
+    await ada.do("here.room.update({ page: 2 })")
+    await bob.page.wait_for_selector("li[data-user=ada]:has-text('\"page\":2')")
+    await bob.pause(GRACE_SECONDS + 1)
+    assert await bob.happened() == ["ada joined"]
+
+
+async def test_offline_for_long_and_back_is_one_leave_and_one_join(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "offline")
+    await ada.page.context.set_offline(True)
+    await ada.do("here.room.update({ page: 3 })")
+    await bob.misses("ada", SILENT_SECONDS + 3)
+    await ada.page.wait_for_selector("#connection:not([data-state=connected])", state="attached")
+    await ada.page.wait_for_selector("#connection[data-interrupted=true]", state="attached")
+    assert await ada.do("here.room.getSnapshot().stale")
+    await ada.page.context.set_offline(False)
+    await bob.sees("ada")
+    await bob.page.wait_for_selector("li[data-user=ada]:has-text('\"page\":3')")
+    assert await bob.happened() == ["ada joined", "ada left", "ada joined"]
+    await ada.until("!here.room.getSnapshot().stale")
+
+
+async def freeze(tab: Tab, seconds: float) -> None:
+    """What a browser does to a tab that nobody has looked at for long: no timer, no event, for so long."""
+    devtools = await tab.devtools()
+    await devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    await asyncio.sleep(seconds)
+    await devtools.send("Page.setWebLifecycleState", {"state": "active"})
+
+
+async def test_a_frozen_tab_within_its_lease_is_not_missed(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "frozen")
+    await freeze(ada, LEASE_VISIBLE_SECONDS - 1)
+    await ada.is_connected()
+    await bob.pause(GRACE_SECONDS + 1)
+    assert await bob.happened() == ["ada joined"]
+
+
+async def test_a_frozen_tab_beyond_its_lease_leaves_and_is_back_when_it_thaws(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "ice")
+    frozen = asyncio.create_task(freeze(ada, SILENT_SECONDS + 1))
+    await bob.misses("ada", SILENT_SECONDS + 1)
+    await frozen
+    await bob.sees("ada")
+    await ada.until("!here.room.getSnapshot().stale && here.room.getSnapshot().self")
+    assert await bob.happened() == ["ada joined", "ada left", "ada joined"]
+
+
+async def test_a_hidden_tab_outlives_the_visible_lease(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "hidden")
+    await ada.do(HIDE, True)
+    await bob.sees("ada", "away")
+    await bob.pause(LEASE_HIDDEN_SECONDS + GRACE_SECONDS)
+    assert ada.said("beat")[-1]["visible"] is False
+    await ada.do(HIDE, False)
+    await ada.page.mouse.click(5, 5)
+    await bob.sees("ada")
+    assert await bob.happened() == ["ada joined"]
+
+
+async def test_a_page_in_the_back_forward_cache_comes_back_as_the_same_session(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "bfcache")
+    await ada.page.goto(f"{tabs.site.url}/elements.html?server={tabs.server}&user=cat&room=elsewhere")
+    await ada.page.go_back()
+    await ada.page.wait_for_selector("body[data-persisted=true]")
+    await ada.until("here.client.connection.getSnapshot().state === 'connected'")
+    await ada.do("here.room.update({ page: 4 })")
+    await bob.page.wait_for_selector("li[data-user=ada]:has-text('\"page\":4')")
+    await bob.pause(GRACE_SECONDS + 1)
+    assert await bob.happened() == ["ada joined"]
+    sessions = [frame["session_id"] for frame in ada.heard if frame["type"] == "welcome"]
+    assert sessions[0] == sessions[-1] and len(set(sessions)) == 2
+
+
+async def test_a_page_that_stays_in_the_cache_has_left(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "cached")
+    await ada.page.goto(f"{tabs.site.url}/elements.html?server={tabs.server}&user=cat&room=elsewhere")
+    await bob.misses("ada")
+    await ada.page.go_back()
+    await bob.sees("ada")
+    assert await bob.happened() == ["ada joined", "ada left", "ada joined"]
+
+
+async def test_tokens_are_replaced_every_two_seconds_and_nobody_notices(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "tokens", token_seconds="3")
+    before = tabs.site.tokens_signed
+    await bob.pause(20)
+    assert await bob.happened() == ["ada joined"]
+    assert tabs.site.tokens_signed - before >= 7
+    assert len(ada.said("hello")) == 1 and len(ada.said("refresh")) >= 7
+
+
+async def test_another_user_gets_no_frame_of_the_one_before(tabs: Tabs) -> None:
+    bob, ada = await both(tabs, "switch")
+    before, heard = len(ada.sent), len(ada.heard)
+    await ada.do("here.room.typing(); here.switchTo('cat')")
+    await bob.misses("ada")
+    await bob.sees("cat")
+    await ada.until("here.room.getSnapshot().self?.user_id === 'cat'")
+    sent = ada.sent[before:]
+    hello = next(at for at, frame in enumerate(sent) if frame["type"] == "hello")
+    assert [frame["type"] for frame in sent[:hello]] == ["typing", "bye"]
+    assert sent[hello]["token"] == "dev:cat" and "resume" not in sent[hello]
+    welcome = next(at for at, frame in enumerate(ada.heard) if at >= heard and frame["type"] == "welcome")
+    assert ada.heard[welcome]["user"]["id"] == "cat"
+    assert '"ada"' not in json.dumps(ada.heard[welcome:])
+    assert await bob.happened() == ["ada joined", "ada left", "cat joined"]
+
+
+async def test_a_restart_of_the_server_flickers_nothing(tabs: Tabs, shared_server: DevServer) -> None:
+    bob, ada = await both(tabs, "restart")
+    stopped = await asyncio.to_thread(shared_server.stop)
+    assert stopped == 0
+    await asyncio.to_thread(shared_server.start)
+    for tab in (ada, bob):
+        await tab.until("!here.room.getSnapshot().stale && here.room.getSnapshot().count === 2", 10)
+    await bob.pause(LEASE_VISIBLE_SECONDS + GRACE_SECONDS + 1)
+    assert await bob.happened() == ["ada joined"]
+
+
+@pytest.mark.parametrize("how", ["delete globalThis.WebSocket", "blocked by the network"])
+async def test_where_websockets_are_blocked_http_takes_over(tabs: Tabs, how: str) -> None:
+    bob, cat = await tabs.open("bob", room="http"), await tabs.blank()
+    if how.startswith("delete"):
+        await cat.page.add_init_script(how)
+    else:
+        await cat.page.route_web_socket("**/v1/ws", lambda socket: socket.close(code=1006 if False else 1001))
+    await cat.open(user="cat", room="http")
+    assert await cat.do("here.client.connection.getSnapshot().transport") == "http"
+    await bob.sees("cat")
+    await cat.sees("bob")
+    await cat.do("here.room.typing()")
+    await bob.page.wait_for_selector("#typing:text-is('cat')")
+    await cat.do("here.client.close()")
+    await bob.misses("cat")
+    assert await bob.happened() == ["cat joined", "cat left"]
+
+
+async def test_the_pages_broke_no_rule_of_their_security_policy(tabs: Tabs) -> None:
+    assert tabs.site.violations == []
