@@ -48,9 +48,9 @@ class Tab:
             while not await self.page.evaluate(expression):
                 await self.pause(0.02)
 
-    async def sees(self, user: str, status: str = "online", within_seconds: float = POSITIVE_SECONDS) -> None:
-        """Wait until the room's list shows this user in this status."""
-        found = f"#people li[data-user='{user}'][data-status={status}]"
+    async def sees(self, user: str, status: str | None = None, within_seconds: float = POSITIVE_SECONDS) -> None:
+        """Wait until the room's list shows this user, in this status if one is named."""
+        found = f"#people li[data-user='{user}']" + (f"[data-status={status}]" if status else "")
         await self.page.wait_for_selector(found, timeout=within_seconds * 1000)
 
     async def misses(self, user: str, within_seconds: float = POSITIVE_SECONDS) -> None:
@@ -81,9 +81,22 @@ class Tab:
         found = [event for frame in self.heard if frame["type"] == "delta" for event in frame["events"]]
         return [event for event in found if event["event"] == kind and _whose(event) == user]
 
-    async def devtools(self) -> CDPSession:
-        """The browser's own protocol, for what a page cannot do to itself."""
-        return await self.page.context.new_cdp_session(self.page)
+    async def process_id(self) -> int:
+        """The process that runs this page: the one that has something to do when the page has."""
+        browser = self.page.context.browser
+        assert browser is not None
+        devtools = await browser.new_browser_cdp_session()
+        before = await _cpu_seconds(devtools)
+        await self.do("() => { for (const end = performance.now() + 300; performance.now() < end; ); }")
+        after = await _cpu_seconds(devtools)
+        await devtools.detach()
+        return max(after, key=lambda process: after[process] - before.get(process, 0.0))
+
+
+async def _cpu_seconds(devtools: CDPSession) -> dict[int, float]:
+    """What each renderer has used so far, by process id."""
+    answer = await devtools.send("SystemInfo.getProcessInfo")
+    return {each["id"]: each["cpuTime"] for each in answer["processInfo"] if each["type"] == "renderer"}
 
 
 def _whose(event: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ async def test_two_tabs_two_people(tabs: Tabs) -> None:
     await ada.do("here.client.setStatus('dnd')")
     await bob.sees("ada", "dnd")
     await ada.do("here.client.setStatus('available')")
-    await bob.sees("ada")
+    await bob.sees("ada", "online")
     await ada.do("here.client.close()")
     await bob.misses("ada")
     assert await bob.happened() in (["ada left"], ["ada joined", "ada left"])

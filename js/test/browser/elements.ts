@@ -23,7 +23,7 @@ const shown = [
   element("presence-count"),
   element("presence-dot", { user: about, "show-label": "" }),
   element("presence-last-seen", { user: about }),
-  element("presence-occupancy", { resource: "desk:1" }),
+  element("presence-occupancy", { resource: `desk:${room}` }),
 ];
 document.querySelector("main")?.append(provider);
 provider.append(title, ...shown.flatMap((one) => [one, document.createElement("br")]), label);

@@ -4,7 +4,7 @@ import { createPresence, type Presence } from "hereabouts";
 const query = new URLSearchParams(location.search);
 const role = query.get("role");
 /** Where it is set, tokens are signed ones that live so many seconds. */
-const lives = query.get("token_seconds");
+const lives = query.get("token_seconds") || null;
 
 export const room = query.get("room") ?? "lobby";
 export let user = query.get("user") ?? "ada";
