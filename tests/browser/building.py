@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 from pathlib import Path
 
@@ -28,7 +29,16 @@ def vite(*arguments: str | Path) -> None:
 
 
 def build() -> None:
-    """The package into js/dist, the pages into js/build/browser, the rendering for a server into js/build/render."""
+    """The package into js/dist, the pages into js/build/browser, the rendering for a server into js/build/render.
+
+    Tests run in several processes: one builds, the others wait for it.
+    """
+    with (JS / ".build-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build()
+
+
+def _build() -> None:
     if not _is_fresh(JS / "dist" / "index.js", JS / "src", JS / "package.json", JS / "vite.config.ts"):
         vite()
     if not _is_fresh(PAGES / "plain.html", JS / "dist" / "index.js", JS / "test" / "browser"):

@@ -9,6 +9,8 @@ import signal
 
 import pytest
 
+from hereabouts.testing.waiting import pause
+
 from .conftest import DevServer
 from .tabs import Tab, Tabs
 
@@ -70,7 +72,7 @@ async def freeze(tab: Tab, seconds: float) -> None:
     process = await tab.process_id()
     os.kill(process, signal.SIGSTOP)
     try:
-        await asyncio.sleep(seconds)
+        await pause(seconds)
     finally:
         os.kill(process, signal.SIGCONT)
 

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from hereabouts.testing.waiting import pause
+
 from .building import JS, node
 from .tabs import Tab, Tabs
 
@@ -48,7 +50,7 @@ async def test_beats_and_updates_that_are_not_shown_render_nothing(tabs: Tabs) -
     before, beats = await ada.do("rendered.names"), len(ada.said("beat"))
     for page in range(20):
         await bob.do("(page) => here.room.update({ page })", page)
-        await asyncio.sleep(0.1)
+        await pause(0.1)
     await ada.until("here.room.getSnapshot().others[0].state.page === 19")
     assert len(ada.said("beat")) > beats
     assert await ada.do("rendered.names") == before
