@@ -129,7 +129,8 @@ def valkey_cluster(folder: Path, servers: int = 3) -> Iterator[str]:
 def valkey_sentinel(folder: Path) -> Iterator[tuple[str, ValkeyServer, ValkeyServer]]:
     """A master with a replica, and a Sentinel that promotes it: the address, the master, the replica."""
     with ExitStack() as stack:
-        master = stack.enter_context(_started(ValkeyServer(_made(folder / "master"))))
+        at_once = ("--repl-diskless-sync-delay", "0")  # a replica is not kept waiting for others
+        master = stack.enter_context(_started(ValkeyServer(_made(folder / "master"), at_once)))
         replica = ValkeyServer(_made(folder / "replica"), ("--replicaof", "127.0.0.1", str(master.port)))
         stack.enter_context(_started(replica))
         watching = _made(folder / "sentinel") / "sentinel.conf"
