@@ -5,6 +5,7 @@ Decoding, refusals and OpenAPI follow from the declaration. A call is given deco
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -58,6 +59,8 @@ class Call(Generic[P, B]):
 
     `params` has the names in the path and in the query. `reads` turns a body of plain text into what `body` decodes.
     `formats` are the media types that the answer may have instead, when the parameter `format` asks for it.
+    `told_apart_by` gives of an answer what makes it another one, or None where it must be had anew: who tells by
+    `If-None-Match` that it has that answer already is not sent it again.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Call(Generic[P, B]):
     body_types: tuple[str, ...] = (JSON,)
     reads: Callable[[bytes], bytes] | None = None
     is_deprecated: bool = False
+    told_apart_by: Callable[[Any], object] | None = None
 
     def to(self, act: Act[P, B]) -> Bound:
         """The call, done by `act`."""
@@ -163,7 +167,12 @@ class Routes:
             return answer
         if answer is None:
             return Response(status_code=204)
-        return Response(msgspec.json.encode(answer), media_type=JSON)
+        tag = _tag(call, answer)
+        if tag is None:
+            return Response(msgspec.json.encode(answer), media_type=JSON)
+        if _has(request, tag):
+            return Response(status_code=304, headers={"ETag": tag})
+        return Response(msgspec.json.encode(answer), headers={"ETag": tag}, media_type=JSON)
 
     async def _body(self, call: Call[Any, Any], request: Request) -> Struct:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -197,6 +206,20 @@ class Routes:
 
 def _degraded(error: HereaboutsError) -> Refusal:
     return Refusal("degraded", f"the server cannot see its store: {error}", retry_after_seconds=1)
+
+
+def _tag(call: Call[Any, Any], answer: Struct) -> str | None:
+    """A weak entity tag: answers that tell the same have the same one, whenever they were given."""
+    told = None if call.told_apart_by is None else call.told_apart_by(answer)
+    if told is None:
+        return None
+    return f'W/"{hashlib.blake2b(msgspec.json.encode(told), digest_size=16).hexdigest()}"'
+
+
+def _has(request: Request, tag: str) -> bool:
+    """Whether the caller has the answer with this tag. Source: RFC 9110, section 13.1.2 (weak comparison)."""
+    told = [part.strip() for line in request.headers.getlist("if-none-match") for part in line.split(",")]
+    return "*" in told or tag.removeprefix("W/") in {part.removeprefix("W/") for part in told}
 
 
 def _params(kind: type[Struct], request: Request) -> Struct:

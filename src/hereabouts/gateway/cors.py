@@ -24,10 +24,13 @@ _ALWAYS: Final = (
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
-    (b"access-control-allow-headers", b"authorization, content-type, last-event-id, x-api-key, x-tenant"),
+    (
+        b"access-control-allow-headers",
+        b"authorization, content-type, if-none-match, last-event-id, x-api-key, x-tenant",
+    ),
     (b"access-control-max-age", b"600"),
 )
-_EXPOSED: Final = (b"access-control-expose-headers", b"retry-after, deprecation, link")
+_EXPOSED: Final = (b"access-control-expose-headers", b"etag, retry-after, deprecation, link")
 
 
 class Gate:

@@ -97,6 +97,15 @@ class RoomCounted(Struct):
     sessions: int | UnsetType = UNSET
 
 
+def _told(page: MembersPage) -> object:
+    """A roster without its position. One of several pages must be had anew, for its cursor lapses."""
+    return None if page.next_cursor is not None else (page.view, page.count, page.members)
+
+
+def _counts(counted: RoomCounted) -> object:
+    return counted.count, None if counted.sessions is UNSET else counted.sessions
+
+
 USERS: Final = Call(
     name="users",
     method="GET",
@@ -107,6 +116,7 @@ USERS: Final = Call(
     body=Nothing,
     answer=UsersAnswer,
     codes=("too_large", "degraded"),
+    told_apart_by=lambda answer: (answer.degraded, answer.users),
 )
 QUERY_USERS: Final = Call(
     name="query_users",
@@ -140,6 +150,7 @@ USER: Final = Call(
     body=Nothing,
     answer=User,
     codes=("too_large", "degraded"),
+    told_apart_by=lambda card: card,
 )
 MEMBERS: Final = Call(
     name="members",
@@ -151,6 +162,7 @@ MEMBERS: Final = Call(
     body=Nothing,
     answer=MembersPage,
     codes=("too_large", "cursor_gone", "degraded"),
+    told_apart_by=_told,
 )
 ROOM_COUNT: Final = Call(
     name="room_count",
@@ -162,6 +174,7 @@ ROOM_COUNT: Final = Call(
     body=Nothing,
     answer=RoomCounted,
     codes=("too_large", "degraded"),
+    told_apart_by=_counts,
 )
 LOOKUPS: Final[tuple[Call[Any, Any], ...]] = (USERS, QUERY_USERS, USER_ROOMS, USER, MEMBERS, ROOM_COUNT)
 

@@ -50,6 +50,8 @@ _SCHEMES: Final = {
     "apiKeyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same, in its header."},
 }
 
+_ETAG: Final = {"ETag": {"description": "Names what the answer tells.", "schema": {"type": "string"}}}
+
 Json = dict[str, Any]
 
 
@@ -94,6 +96,9 @@ def _operation(call: Call[Any, Any]) -> Json:
         operation["parameters"] = _parameters(call)
     if call.takes_body:
         operation["requestBody"] = _request_body(call)
+    if call.told_apart_by is not None:
+        operation["parameters"].append(_header("If-None-Match"))
+        operation["responses"]["304"] = {"description": "The caller has this answer already.", "headers": _ETAG}
     if call.is_deprecated:
         operation["deprecated"] = True
     return operation
@@ -113,8 +118,12 @@ def _parameters(call: Call[Any, Any]) -> list[Json]:
         for name, held in schema["properties"].items()
     ]
     if call.media_type == EVENTS_TYPE:
-        found.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": {"type": "string"}})
+        found.append(_header("Last-Event-ID"))
     return found
+
+
+def _header(name: str) -> Json:
+    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}}
 
 
 def _text_schema(schema: Json, in_path: bool) -> Json:
@@ -138,7 +147,8 @@ def _success(call: Call[Any, Any]) -> Json:
     if call.answer is not None:
         schema = {"$ref": _TEMPLATE.format(name=call.answer.__name__)}
     others: Json = {kind: {"schema": {"type": "string"}} for kind in call.formats}
-    return {"description": "Done.", "content": {call.media_type: {"schema": schema}, **others}}
+    done: Json = {"description": "Done.", "content": {call.media_type: {"schema": schema}, **others}}
+    return done if call.told_apart_by is None else {**done, "headers": _ETAG}
 
 
 def _refusals(call: Call[Any, Any]) -> dict[str, Json]:
