@@ -19,6 +19,8 @@ import pytest
 import yaml
 
 from hereabouts.checks import check_settings
+from hereabouts.engine.policy import Policy
+from hereabouts.gateway import server, sse
 from hereabouts.settings import Settings, load
 from hereabouts.telemetry import MEASURES
 
@@ -205,3 +207,23 @@ def _keys(values: dict[str, Any], schema: dict[str, Any], path: str = "") -> lis
         if isinstance(values[key], dict):
             wrong += _keys(values[key], schema["properties"][key], f"{path}{key}.")
     return wrong
+
+
+def seconds(text: str, name: str) -> float:
+    """A time of a configuration."""
+    return float(re.findall(rf"^\s*{name} (\d+)s", text, re.MULTILINE)[0])
+
+
+def test_nginx_waits_longer_than_anybody_is_silent() -> None:
+    nginx = read("nginx/hereabouts.conf")
+    policy = Policy()
+    assert policy.beat_hidden_seconds is not None
+    for name in ("proxy_read_timeout", "proxy_send_timeout"):
+        assert seconds(nginx, name) >= 3 * policy.beat_hidden_seconds
+        assert seconds(nginx, name) > policy.lease_hidden_seconds > sse.KEEP_ALIVE_SECONDS
+    assert "proxy_buffering off;" in nginx
+
+
+def test_idle_connections_to_a_node_are_closed_by_the_proxy_first() -> None:
+    for name, key in (("nginx/hereabouts.conf", "keepalive_timeout"), ("caddy/Caddyfile", "keepalive")):
+        assert seconds(read(name), key) < server.KEEP_ALIVE_SECONDS

@@ -17,6 +17,10 @@ BACKLOG = 2_048
 """Connections that wait to be accepted: a whole room may come back at once."""
 
 
+KEEP_ALIVE_SECONDS = 75
+"""An HTTP connection that is idle for so long is closed. A proxy's own idle time must be less."""
+
+
 class _Http(HttpToolsProtocol):
     """uvicorn's, but that it lets go of its parser, which holds it in a cycle, when it has done its part."""
 
@@ -46,7 +50,7 @@ class Server:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            timeout_keep_alive=75,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(self._config)

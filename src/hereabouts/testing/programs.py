@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,10 +29,15 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def running(command: Sequence[str], log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that listens on this port of the loopback address; ended at the end. Its output is in `log`."""
+def running(
+    command: Sequence[str], log: Path, port: int, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that listens on this port of the loopback address; ended at the end. Its output is in `log`.
+
+    `environment` goes over that of this process.
+    """
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(environment or {})})
     try:
         deadline = time.monotonic() + READY_SECONDS
         while not _listens(port):
