@@ -1,12 +1,14 @@
-"""The command line: serve, dev, token, key, check-config, migrate, doctor, openapi, asyncapi."""
+"""The command line: what one process does, and what is asked of a server that runs."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -29,6 +31,17 @@ app.add_typer(keys, name="key")
 Config = Annotated[Path | None, typer.Option("--config", help="the TOML file; also HEREABOUTS_CONFIG")]
 Host = Annotated[str | None, typer.Option(help="the address to listen on; wins over the file")]
 Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="the port to listen on; wins over the file")]
+
+LOCAL: Final = "http://127.0.0.1:8765"
+Url = Annotated[str, typer.Option(envvar="HEREABOUTS_URL", help="the address of the server")]
+ApiKey = Annotated[
+    str,
+    typer.Option(
+        "--api-key",
+        envvar="HEREABOUTS_API_KEY",
+        help="a key of the scope `admin:read` (to sweep: `admin`); the variable keeps it out of the list of processes",
+    ),
+]
 
 out = Console(highlight=False, soft_wrap=True)
 
@@ -189,6 +202,54 @@ def doctor(
         out.print(f"{mark} {finding.what}: {escape(finding.text)}")
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def top(
+    api_key: ApiKey,
+    url: Url = LOCAL,
+    interval_seconds: Annotated[float, typer.Option(min=0.2, help="between two looks")] = 2.0,
+    sessions: Annotated[int, typer.Option(min=0, max=500, help="how many sessions to list")] = 20,
+    user_id: Annotated[str | None, typer.Option("--user", help="only this user's sessions")] = None,
+    room: Annotated[str | None, typer.Option(help="only sessions in this room")] = None,
+    is_once: Annotated[bool, typer.Option("--once", help="look once and print it")] = False,
+) -> None:
+    """Who is here, which rooms are full and how the server is, drawn anew until Ctrl-C."""
+    from hereabouts import top as table
+    from hereabouts.remote import Remote
+
+    async def run() -> None:
+        async with Remote(url, api_key) as remote:
+            if is_once:
+                look = await remote.look(sessions=sessions, rooms=table.ROOMS, user_id=user_id, room=room)
+                out.print(table.drawn(look), soft_wrap=False)
+                return
+            await table.watch(
+                remote, out, interval_seconds=interval_seconds, sessions=sessions, user_id=user_id, room=room
+            )
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(run())
+
+
+@app.command()
+def sweep(
+    api_key: ApiKey,
+    url: Url = LOCAL,
+    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be done")] = False,
+    reason: Annotated[str | None, typer.Option(help="why, for the audit")] = None,
+) -> None:
+    """Let a server that runs do now what is due, and say what was removed, by cause."""
+    from hereabouts.remote import Remote
+
+    async def run() -> None:
+        async with Remote(url, api_key) as remote:
+            swept = await remote.sweep(is_dry_run=is_dry_run, reason=reason)
+        removed = ", ".join(f"{count} by {cause}" for cause, count in sorted(swept.removed.items())) or "nobody"
+        out.print(f"{'would be removed' if is_dry_run else 'removed'}: {escape(removed)}")
+        out.print(f"{swept.sessions} sessions judged, {swept.lost} newly lost, {swept.ghosts} left by an earlier life")
+
+    asyncio.run(run())
 
 
 @app.command()

@@ -24,8 +24,8 @@ from hereabouts.engine.policy import CLOCKS, NodeClocks, Policy, PolicyBook
 from hereabouts.errors import ConfigError
 
 PREFIX: Final = "HEREABOUTS_"
-OWN_VARIABLES: Final = frozenset({"HEREABOUTS_CONFIG"})
-"""Variables that are no keys: the path of the file itself."""
+OWN_VARIABLES: Final = frozenset({"HEREABOUTS_CONFIG", "HEREABOUTS_URL", "HEREABOUTS_API_KEY"})
+"""Variables that are no keys: the path of the file itself, and the server that `top` and `sweep` ask."""
 
 Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
 Port = Annotated[int, Field(ge=0, le=65_535)]

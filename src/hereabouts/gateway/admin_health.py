@@ -31,6 +31,7 @@ class HealthAnswer(Struct):
     node: str
     checks: list[CheckRow]
     ghosts: int
+    beats: int
     joins: int
     leaves: dict[str, int]
     errors: dict[str, int]
@@ -64,6 +65,7 @@ def health_calls(node: Parts, overview: Overview) -> list[Bound]:
             node=context.owner.node,
             checks=[CheckRow(check.name, check.found, check.found == "ok") for check in checks(node)],
             ghosts=overview.ghosts(asked.caller.identity.tenant),
+            beats=counted.beats + counted.http_beats,
             joins=counted.joins,
             leaves=dict(counted.leaves),
             errors=dict(counted.errors),
