@@ -16,6 +16,7 @@ from hereabouts.backends.opening import check_address
 from hereabouts.engine.identity import Grants
 from hereabouts.engine.relations import check
 from hereabouts.errors import ConfigError
+from hereabouts.journal.opening import check_journal
 from hereabouts.journal.outbox import EVENT_TYPES
 from hereabouts.settings import Settings
 from hereabouts.webhooks.endpoints import Endpoint, Endpoints
@@ -147,6 +148,7 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
     if resolver_url is not None:
         checks.append(lambda: check_url(resolver_url, "auth.resolver_url"))
     checks.append(lambda: check_address(settings.backend.url))
+    checks.append(lambda: check_journal(settings.journal.url))
     if not is_dev or has_keys(settings):
         checks.append(lambda: check_config(auth_config(settings)))
     for attempt in checks:

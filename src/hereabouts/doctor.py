@@ -14,7 +14,7 @@ from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, check_settings, has_keys
 from hereabouts.engine.records import FeedKey, Owner, Presence, Put, Remove
 from hereabouts.errors import HereaboutsError
-from hereabouts.journal.opening import open_journal
+from hereabouts.journal.opening import open_journal, shown
 from hereabouts.settings import Settings
 
 FILES_WANTED: Final = 4_096
@@ -63,15 +63,15 @@ def _port(settings: Settings) -> Finding:
 
 
 async def _journal(settings: Settings) -> Finding:
-    journal = open_journal(settings.journal.url)
     try:
+        journal = open_journal(settings.journal.url)
         await journal.open()
         # Under a name of its own: what the node itself last wrote is how its crash is dated.
         await journal.alive("doctor", int(time.time() * 1000))
         await journal.close()
     except (HereaboutsError, OSError) as error:
         return Finding("journal", False, str(error))
-    return Finding("journal", True, f"{settings.journal.url} was opened and written to")
+    return Finding("journal", True, f"{shown(settings.journal.url)} was opened and written to")
 
 
 async def _store(settings: Settings) -> Finding:

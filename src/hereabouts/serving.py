@@ -49,7 +49,7 @@ class Serving:
             policies=book,
             limits=settings.engine_limits(),
             backend=open_backend(settings.backend.url, owner, settings.backend.prefix, book.node.lease_seconds),
-            journal=open_journal(settings.journal.url, flush_seconds=settings.journal.flush_seconds),
+            journal=open_journal(settings.journal.url, node=owner.node, flush_seconds=settings.journal.flush_seconds),
             verifier=_verifier(settings, clock, is_dev),
             owner=owner,
             endpoints=endpoints(settings),

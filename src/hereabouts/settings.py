@@ -126,7 +126,11 @@ class AuthSettings(_Section):
 class JournalSettings(_Section):
     """Where what happened is kept."""
 
-    url: str = Field(default="sqlite:///hereabouts.db", description='`sqlite:///FILE`, or `"none"`: nothing is kept')
+    url: str = Field(
+        default="sqlite:///hereabouts.db",
+        description="`sqlite:///FILE`, `postgresql://user:password@host/database` (see docs/postgresql.md), "
+        'or `"none"`: nothing is kept',
+    )
     flush_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
         default=0.05, description="rows are written together so often"
     )

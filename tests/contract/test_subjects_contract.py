@@ -13,9 +13,9 @@ from hereabouts.journal.audit import Act
 from hereabouts.journal.base import Journal, SessionOpened, Transition
 from hereabouts.journal.none import NoJournal
 from hereabouts.journal.outbox import OutboxRow
+from hereabouts.journal.personal import PERSONAL
 from hereabouts.journal.relations import Relation
 from hereabouts.journal.sqlite import SqliteJournal
-from hereabouts.journal.sqlite_subjects import PERSONAL
 from hereabouts.testing.outbox_contract import all_to_crm
 from hereabouts.testing.subjects_contract import AT, SubjectsContract, T
 
@@ -70,7 +70,7 @@ class TestSqliteOfOne(SubjectsContract):
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         tables = {name for name in tables if not name.startswith("sqlite_")}
         assert tables == {personal.table for personal in PERSONAL} | NAMELESS.keys(), (
-            "a table that holds a user id belongs into PERSONAL of journal/sqlite_subjects.py, any other into NAMELESS"
+            "a table that holds a user id belongs into PERSONAL of journal/personal.py, any other into NAMELESS"
         )
 
 

@@ -17,6 +17,7 @@ from hereabouts.engine.buckets import Bucket
 from hereabouts.errors import JournalUnavailable, Refusal
 from hereabouts.journal import sqlite_holdings, sqlite_past
 from hereabouts.journal.history import History, Pick, Region, UserStatuses, UserThen
+from hereabouts.journal.past import Wanted
 from hereabouts.journal.sqlite_file import open_reader
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class SqliteHistory(History):
         self, tenant: str, span: Bucket, pick: Pick, now_at: int, kind: str, resource: str | None = None
     ) -> list[tuple[str, list[Span]]]:
         """See `History.held`."""
-        wanted = sqlite_holdings.Wanted(tenant, kind, resource, span, pick, now_at)
+        wanted = Wanted(tenant, kind, resource, span, pick, now_at)
         return await self._ask(partial(sqlite_holdings.held, wanted=wanted))
 
     async def at(self, tenant: str, at: int, pick: Pick) -> list[UserThen]:

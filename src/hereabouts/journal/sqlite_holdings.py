@@ -4,35 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from hereabouts.engine.attendance import Span, clip
-from hereabouts.engine.buckets import Bucket
 from hereabouts.engine.tenures import Tenure, Turn, tenures
 from hereabouts.errors import Refusal
-from hereabouts.journal.history import SESSIONS_MOST, Pick
-
-
-class Wanted(NamedTuple):
-    """See `History.held`."""
-
-    tenant: str
-    kind: str
-    resource: str | None
-    span: Bucket
-    pick: Pick
-    now_at: int
-
-    def has(self, tenure: Tenure) -> bool:
-        """Whether it is asked about."""
-        span, pick = tenure.span, self.pick
-        return (
-            span.start_at < self.span.end_at
-            and span.end_at > self.span.start_at
-            and self.resource in (None, tenure.resource)
-            and tenure.user_id > pick.after
-            and pick.user_id in (None, tenure.user_id)
-        )
+from hereabouts.journal.history import SESSIONS_MOST
+from hereabouts.journal.past import Wanted
 
 
 def held(connection: sqlite3.Connection, wanted: Wanted) -> list[tuple[str, list[Span]]]:

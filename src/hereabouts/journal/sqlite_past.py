@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from hereabouts.engine.analytics import Lengths, Online, Step, lengths, status_seconds
 from hereabouts.engine.analytics import online as curve
@@ -26,9 +26,7 @@ from hereabouts.journal.history import (
     UserStatuses,
     UserThen,
 )
-
-NODE_SILENT_SECONDS: Final = 60
-"""A node that has not said for so long that it lives proves nothing more of its open sessions."""
+from hereabouts.journal.past import Lived
 
 _AFTER_ALL_TEXT: Final = b""
 """In the order of SQLite every blob comes after every text."""
@@ -175,8 +173,8 @@ def spans(
         text = f"over {SESSIONS_MOST} sessions; ask about less time, or about fewer users with `limit`"
         raise Refusal("limit_exceeded", text, limit="sessions")
     return [
-        (user_id, clip([_span(row, now_at) for row in of_user], span))
-        for user_id, of_user in groupby(rows, key=lambda row: cast(str, row[0]))
+        (user_id, clip([lived.span(now_at) for lived in of_user], span))
+        for user_id, of_user in groupby(map(Lived._make, rows), key=lambda lived: lived.user_id)
     ]
 
 
@@ -206,16 +204,6 @@ def regions(connection: sqlite3.Connection, tenant: str, span: Bucket, users_lea
 def _picked(pick: Pick) -> dict[str, Any]:
     first, last = pick.user_id or pick.after, pick.user_id or _AFTER_ALL_TEXT
     return {"first": first, "last": last, "after": pick.after, "limit": pick.limit}
-
-
-def _span(row: tuple[Any, ...], now_at: int) -> Span:
-    _, opened_at, end_at, latest_at, alive_at = row
-    if end_at is not None:
-        return Span(opened_at, end_at, latest_at)
-    now_at = max(now_at, opened_at)
-    if alive_at is not None and alive_at < now_at - NODE_SILENT_SECONDS * 1000:
-        return Span(opened_at, max(opened_at, alive_at), now_at, is_open=True)
-    return Span(opened_at, now_at, now_at, is_open=True)
 
 
 def _open_then(connection: sqlite3.Connection, tenant: str, user_id: str, at: int) -> Iterator[SessionThen]:

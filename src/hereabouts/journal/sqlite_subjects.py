@@ -1,47 +1,18 @@
-"""What SQLite stores of one user. A test sees to it that no table is forgotten here."""
+"""What SQLite stores of one user."""
 
 from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
+from hereabouts.journal.personal import PERSONAL, Personal
 from hereabouts.journal.sqlite_file import transaction
 from hereabouts.journal.sqlite_state import sync
 from hereabouts.journal.subjects import Stored, Subjects
 
 if TYPE_CHECKING:
     from hereabouts.journal.sqlite import SqliteJournal
-
-
-class Personal(NamedTuple):
-    """A table with rows about users: `names` are the columns that hold a user id.
-
-    Rows are deleted, but for those of a shared history, in which the alias takes the user's place. `fixed` is what else
-    must be true of a row, and `is_kept` is for what keeps a user out: it is told and not erased.
-    """
-
-    table: str
-    names: tuple[str, ...] = ("user_id",)
-    is_shared: bool = False
-    is_kept: bool = False
-    fixed: str = "true"
-
-
-PERSONAL: Final = (
-    Personal("sessions"),
-    Personal("transitions"),
-    Personal("last_seen"),
-    Personal("declared"),
-    Personal("relations", ("watcher", "watched")),
-    Personal("occupancies"),
-    Personal("occupancy_events", ("user_id", "loser_id"), is_shared=True),
-    Personal("events"),
-    Personal("standings"),
-    Personal("revocations", ("id",), is_kept=True, fixed="kind = 'user'"),
-    Personal("cooldowns", ("id",), is_kept=True, fixed="kind = 'user'"),
-)
-"""The audit is not here: it has a call of its own that gives a user another name."""
 
 
 class SqliteSubjects(Subjects):

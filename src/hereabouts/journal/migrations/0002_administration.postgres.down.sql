@@ -1,0 +1,3 @@
+DROP TABLE cooldowns;
+DROP TABLE audit;
+DROP TABLE policy_versions;

@@ -1,0 +1,136 @@
+"""PostgreSQL that stands still, is gone, or comes back: rows wait, and nothing that was acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from hereabouts.errors import JournalUnavailable
+from hereabouts.journal.base import Journal, SessionClosed
+from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.postgres_tables import PostgresMigrations
+from hereabouts.protocol.codes import Status
+from hereabouts.testing.journal_contract import AT, T, opened, seen, turned
+from hereabouts.testing.postgres import PostgresServer, postgres
+from hereabouts.testing.waiting import eventually, pause
+
+TURNS: tuple[tuple[Status, Status], ...] = (("idle", "online"), ("online", "idle"))
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[PostgresServer]:
+    """A server of its own, that no other test minds."""
+    with postgres() as server:
+        PostgresMigrations(server.url()).up()
+        yield server
+
+
+def impatient(victim: PostgresServer, queue_rows: int = 200_000) -> PostgresJournal:
+    return PostgresJournal(
+        victim.url(), flush_seconds=0.01, statement_seconds=0.4, flush_wait_seconds=5, queue_rows=queue_rows
+    )
+
+
+async def _went_on(journal: Journal, user_id: str, away: Callable[[], None], back: Callable[[], None]) -> None:
+    """Rows are taken all the time, before, while the database is away, and after."""
+    for number in range(600):
+        if number == 200:
+            await asyncio.to_thread(away)
+        if number == 400:
+            await eventually(lambda: not journal.health().is_writable)
+            with pytest.raises(JournalUnavailable):
+                await journal.revoke(T, "token", "t", AT, AT)
+            await asyncio.to_thread(back)
+        change = turned(user_id, *TURNS[number % 2], AT + number)
+        journal.record([change, opened(f"{user_id}{number}", user_id, AT)])
+        if number % 10 == 0:
+            journal.record(
+                [SessionClosed(T, f"{user_id}{number}", AT + number, "leave", AT), seen(user_id, AT + number)]
+            )
+            await pause(0.002)
+    await eventually(lambda: journal.health().is_writable and not journal.health().queued_rows)
+    assert journal.health().lost_rows == 0
+    told = await journal.transitions(T, user_id, 1_000)
+    assert [row.at - AT for row in told] == list(range(599, -1, -1)), "each once, in order"
+    assert (await journal.last_seen(T, [user_id]))[user_id].seen_at == AT + 590
+
+
+async def test_one_that_stands_still_under_load(victim: PostgresServer) -> None:
+    journal = impatient(victim)
+    await journal.open()
+    try:
+        await _went_on(journal, "ada", victim.freeze, victim.thaw)
+    finally:
+        victim.thaw()
+        await journal.close()
+
+
+async def test_one_that_is_killed_under_load(victim: PostgresServer) -> None:
+    journal = impatient(victim)
+    await journal.open()
+    try:
+        await _went_on(journal, "bob", victim.stop, victim.start)
+    finally:
+        await journal.close()
+
+
+async def test_what_is_waited_for_fails_in_time(victim: PostgresServer) -> None:
+    journal = impatient(victim)
+    await journal.open()
+    victim.freeze()
+    try:
+        started = time.monotonic()
+        with pytest.raises(JournalUnavailable):
+            await journal.last_seen(T, ["ada"])
+        with pytest.raises(JournalUnavailable):
+            await journal.alive("n1", AT)
+        assert time.monotonic() - started < 4
+        health = journal.health()
+        assert (health.is_writable, health.failing_since_at is not None) == (False, True)
+    finally:
+        victim.thaw()
+    await journal.alive("n1", AT)
+    assert journal.health().is_writable
+    await journal.close()
+
+
+async def test_past_the_bound_rows_are_refused_and_counted(victim: PostgresServer) -> None:
+    journal = impatient(victim, queue_rows=100)
+    await journal.open()
+    victim.freeze()
+    journal.record([turned("eve", "offline", "online", AT + number) for number in range(150)])
+    assert (journal.health().queued_rows, journal.health().lost_rows) == (100, 50)
+    victim.thaw()
+    await eventually(lambda: not journal.health().queued_rows)
+    assert len(await journal.transitions(T, "eve", 1_000)) == 100
+    await journal.close()
+
+
+async def test_connections_that_are_ended_are_made_anew(victim: PostgresServer) -> None:
+    journal = impatient(victim)
+    await journal.open()
+    for number in range(5):
+        await asyncio.to_thread(
+            victim.execute,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hereabouts'",
+        )
+        journal.record([seen("kim", AT + number)])
+        await journal.flush()
+        assert (await journal.last_seen(T, ["kim"]))["kim"].seen_at == AT + number
+    await journal.close()
+
+
+async def test_closing_says_what_could_not_be_written(victim: PostgresServer) -> None:
+    journal = PostgresJournal(victim.url(), flush_seconds=0.01, statement_seconds=0.3, flush_wait_seconds=0.6)
+    await journal.open()
+    victim.freeze()
+    try:
+        journal.record([seen("zoe", AT)])
+        with pytest.raises(JournalUnavailable, match="1 rows could not be written"):
+            await journal.close()
+        assert journal.health().lost_rows == 1
+    finally:
+        victim.thaw()

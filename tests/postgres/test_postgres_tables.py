@@ -1,0 +1,116 @@
+"""The tables in PostgreSQL: who brings them to a version, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+
+from hereabouts.errors import ConfigError, JournalUnavailable
+from hereabouts.journal.migrate import load
+from hereabouts.journal.opening import migrations, open_journal
+from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.testing.postgres import PostgresServer
+
+NEWEST = len(load("postgres"))
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Any]:
+    """A connection of somebody else to a database."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def empty(records: PostgresServer, database: str) -> str:
+    """A database without tables."""
+    name = database.rpartition("/")[2]
+    records.drop(name)
+    records.copy("template1", name)
+    return database
+
+
+async def test_of_nodes_that_start_at_once_one_migrates(empty: str) -> None:
+    journals = [PostgresJournal(empty, node=f"n{number}") for number in range(5)]
+    await asyncio.gather(*(journal.open() for journal in journals))
+    await asyncio.gather(*(journal.close() for journal in journals))
+    async with connected(empty) as other:
+        assert await other.fetchval("SELECT count(*) FROM hereabouts.migrations") == NEWEST
+
+
+def test_migrations_go_up_down_and_up_again(empty: str) -> None:
+    runner = migrations(empty)
+    assert len(runner.up()) == NEWEST
+    assert len(runner.down(0)) == NEWEST
+    assert all(line.endswith("pending") for line in runner.status())
+    assert len(runner.up()) == NEWEST
+    assert runner.verify() == [f"{NEWEST} of {NEWEST} migrations are applied, and they are the ones of this version"]
+
+
+def test_every_migration_of_sqlite_has_its_tables_here_too() -> None:
+    def made(dialect: str) -> set[str]:
+        lines = "\n".join(migration.up for migration in load(dialect)).splitlines()
+        return {line.split()[2] for line in lines if line.startswith("CREATE TABLE")}
+
+    assert made("postgres") == made("sqlite")
+
+
+async def test_the_tables_of_a_newer_version_are_refused(database: str) -> None:
+    async with connected(database) as other:
+        await other.execute(f"INSERT INTO hereabouts.migrations VALUES ({NEWEST + 1}, 'future', 'x', 1, 'h 9.9')")
+    with pytest.raises(ConfigError, match=f"is at migration {NEWEST + 1} future"):
+        await open_journal(database).open()
+
+
+async def test_a_script_that_was_changed_is_refused(database: str) -> None:
+    async with connected(database) as other:
+        await other.execute("UPDATE hereabouts.migrations SET checksum = 'x' WHERE id = 1")
+    with pytest.raises(ConfigError, match="another program's journal or a changed installation"):
+        await open_journal(database).open()
+
+
+async def test_the_tables_of_others_are_left_alone(empty: str) -> None:
+    async with connected(empty) as other:
+        await other.execute("CREATE TABLE public.sessions (mine INTEGER); INSERT INTO public.sessions VALUES (7)")
+        journal = open_journal(empty)
+        await journal.open()
+        await journal.close()
+        assert await other.fetchval("SELECT mine FROM public.sessions") == 7
+
+
+async def test_a_role_needs_no_more_than_its_own_schema(records: PostgresServer, empty: str) -> None:
+    async with connected(empty) as other:
+        await other.execute("CREATE ROLE visitor LOGIN; CREATE SCHEMA hereabouts AUTHORIZATION visitor")
+        journal = open_journal(empty.replace("postgres@", "visitor@"))
+        await journal.open()
+        await journal.close()
+        await other.execute("DROP SCHEMA hereabouts CASCADE")
+        with pytest.raises(ConfigError, match="permission denied"):
+            await open_journal(empty.replace("postgres@", "visitor@")).open()
+        await other.execute("DROP ROLE visitor")
+
+
+async def test_what_does_not_pass_by_itself_is_told_apart_from_what_does(records: PostgresServer) -> None:
+    with pytest.raises(ConfigError, match='database "nowhere" does not exist; see docs'):
+        await open_journal(records.url("nowhere")).open()
+    with pytest.raises(ConfigError, match='role "ada" does not exist') as caught:
+        await open_journal(records.url().replace("postgres@", "ada:s3cret@")).open()
+    assert "s3cret" not in str(caught.value)
+    with pytest.raises(JournalUnavailable, match=r"ada@127.0.0.1:1/x cannot be reached now"):
+        await open_journal("postgresql://ada:s3cret@127.0.0.1:1/x").open()
+
+
+async def test_a_database_in_another_encoding_is_refused(records: PostgresServer) -> None:
+    async with connected(records.url()) as other:
+        await other.execute("CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0")
+        with pytest.raises(ConfigError, match="encoding LATIN1"):
+            await open_journal(records.url("latin")).open()
+        await other.execute("DROP DATABASE latin")
