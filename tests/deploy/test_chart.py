@@ -98,7 +98,11 @@ def served(values: dict[str, Any], folder: Path) -> Settings:
     """What a node loads; what `serve` would refuse fails the test."""
     config = rendered(values)["ConfigMap/demo-hereabouts"]["data"]["hereabouts.toml"]
     (folder / "hereabouts.toml").write_text(config)
-    secrets = {"auth-secret": SECRET, "backend-url": "valkey://:word@valkey:6379/0", "journal-url": "none"}
+    secrets = {
+        "auth-secret": SECRET,
+        "backend-url": "valkey://:word@valkey:6379/0",
+        "journal-url": "postgresql://hereabouts:word@db/app",
+    }
     for name, secret in secrets.items():
         (folder / name).write_text(secret)
     environment = {

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from hereabouts.settings import Settings
+from hereabouts.checks import check_settings
+from hereabouts.settings import Settings, load
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "compose"
 TEXT: Final = (FOLDER / "compose.yml").read_text("utf-8")
@@ -20,18 +21,38 @@ SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 NODES: Final = ("node-1", "node-2")
 
 
+def filled(text: str) -> str:
+    """With a value in the place of each variable."""
+    return re.sub(r"\$\{\w+:[-?][^}]*\}", "presence.example.com", text)
+
+
 def test_it_is_one_of_the_compose_specification() -> None:
     """Anchors and variables are put in before, as Compose itself does."""
-    filled = re.sub(r"\$\{\w+:[-?][^}]*\}", "presence.example.com", yaml.safe_dump(COMPOSE))
-    assert "$" not in filled
-    compose = PyCompose.from_yaml(filled)
+    text = filled(yaml.safe_dump(COMPOSE))
+    assert "$" not in text
+    compose = PyCompose.from_yaml(text)
     compose.validate()
-    assert set(compose.service_names()) == {*NODES, "valkey", "caddy"}
+    assert set(compose.service_names()) == {*NODES, "valkey", "postgres", "caddy"}
 
 
 def test_the_parser_refuses_what_is_none() -> None:
     with pytest.raises(ValueError, match="imagee"):
         PyCompose.from_yaml("services:\n  a:\n    imagee: b\n").validate()
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_settings_of_a_node_are_served(node: str, tmp_path: Path) -> None:
+    (tmp_path / "auth_secret").write_text("M8zq1vYx0cRb7uKd3nWf5tLh2pJg9sEa")
+    (tmp_path / "journal_url").write_text("postgresql://hereabouts:word@postgres/hereabouts")
+    environment = {
+        name: filled(value).replace("/run/secrets", str(tmp_path)).replace("/etc", str(FOLDER))
+        for name, value in SERVICES[node]["environment"].items()
+    }
+    settings = load(None, environment=environment)
+    assert check_settings(settings, is_dev=False).errors == ()
+    assert settings.node_name == node
+    assert settings.backend.url == "valkey://valkey:6379/0"
+    assert settings.journal.url.startswith("postgresql://")
 
 
 def test_every_file_that_it_mounts_is_there() -> None:
@@ -57,9 +78,9 @@ def test_no_secret_is_in_it_and_none_is_kept() -> None:
     assert [name for name in names if re.search("SECRET|PASSWORD", name) and not name.endswith("_FILE")] == []
 
 
-def test_the_nodes_differ_in_name_and_journal_alone() -> None:
+def test_the_nodes_differ_in_name_alone() -> None:
     one, two = (SERVICES[name] for name in NODES)
-    assert {key for key in one if one[key] != two[key]} == {"environment", "volumes"}
+    assert [key for key in one if one[key] != two[key]] == ["environment"]
     settings = one["environment"].items() ^ two["environment"].items()
     assert {name for name, _ in settings} == {"HEREABOUTS_SERVER__NODE"}
 
@@ -85,7 +106,7 @@ def test_no_service_has_more_rights_than_it_needs() -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service
-    assert [name for name, service in SERVICES.items() if "cap_add" in service] == ["caddy"]
+    assert [name for name, service in SERVICES.items() if "cap_add" in service] == ["postgres", "caddy"]
 
 
 def test_the_store_evicts_nothing() -> None:
