@@ -137,7 +137,8 @@ def test_the_unit_is_hardened_and_has_time_to_drain() -> None:
     assert service["CapabilityBoundingSet"] == [""]
     assert int(service["TimeoutStopSec"][0]) >= Settings().server.drain_seconds + 30
     assert (service["Restart"], unit()["Unit"]["StartLimitIntervalSec"]) == (["on-failure"], ["0"])
-    assert "ExecReload" not in service, "SIGHUP ends a process that does not know it"
+    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert (service["Type"], service["KillMode"]) == (["exec"], ["mixed"])
 
 
 def served(environment: dict[str, str], file: Path) -> Settings:
