@@ -17,6 +17,7 @@ from hereabouts.fanout.cards import Cards
 from hereabouts.journal.base import Journal
 from hereabouts.protocol.codes import CloseCode
 from hereabouts.runtime.beats import HttpBeats
+from hereabouts.runtime.canary import Canary
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
@@ -102,6 +103,7 @@ class Node:
 
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
         self.governing = self._governing()
+        self.canary = Canary(context)
         self.is_open = False
         self.ready_needs_store = False
 
@@ -148,6 +150,7 @@ class Node:
             **context.telemetry.readings(),
             **context.backend.readings(),
             **self.webhooks.readings(),
+            **self.canary.readings(),
             "journal_rows_total": self.context.journal.counts,
             "journal_lost_rows_total": journal.lost_rows,
             "journal_queued_rows": journal.queued_rows,
@@ -170,7 +173,7 @@ class Node:
     # What the parts tell each other through here
 
     def _wake(self, item: Timed) -> None:
-        if isinstance(item, Throttle):
+        if isinstance(item, Throttle | Canary):
             item.advance(self.context.now())
         elif isinstance(item, Tenure):
             self.holdings.advance(item)

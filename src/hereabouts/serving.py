@@ -96,6 +96,7 @@ class Serving:
             self.leaving.degrade_for(grace_seconds)
         self.node.webhooks.settle_after(grace_seconds)
         self._census.start()
+        self.node.canary.start()
         self.node.is_open = True
         log.info("open", node=self.node.context.owner.node, taken_over=taken, ended_without_word=lost)
 
@@ -121,6 +122,7 @@ class Serving:
 
     async def close(self) -> None:
         """Leave the sessions to the next process, write what waits, let go."""
+        await self.node.canary.stop()
         await self._neighbours.close()
         handed = await self.leaving.hand_over()
         await self._census.stop()
