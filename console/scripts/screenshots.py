@@ -29,7 +29,7 @@ KEPT = {
     "explain-light": "console-explain.png",
     "analytics-light": "console-analytics.png",
     "clear-light": "console-clear.png",
-    "explain-phone": "console-phone.png",
+    "overview-phone": "console-phone.png",
 }
 VIEWS = {
     "overview": "#/overview",

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { createContext } from "preact";
-import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { act, Refused, type SignedIn } from "./api.ts";
 import { number, plural, when } from "./format.ts";
 import { Field, Form, Problem } from "./parts.tsx";
@@ -87,7 +87,7 @@ function Confirm(props: { meant: Meant; onCancel: () => void; onDo: (body: Recor
   const [minutes, setMinutes] = useState("");
   const [found, setFound] = useState<Reached>();
   const [problem, setProblem] = useState<Refused>();
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
 
   const cooled = meant.mayCool && Number(minutes) > 0;
   const cooling = cooled ? { mode: "cooldown", cooldown_seconds: Number(minutes) * 60 } : {};

@@ -1,16 +1,19 @@
 /** Numbers, times and durations in words, by the browser's language. */
 
-const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const WHEN = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" });
+const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const NUMBER = new Intl.NumberFormat();
 
 export const number = (value: number): string => NUMBER.format(value);
 
-/** A time; of today the clock alone. */
+/** A time; of today the clock alone, of this year without the year. */
 export function when(at: number | null | undefined): string {
   if (at === null || at === undefined) return "–";
   const date = new Date(at);
-  return date.toDateString() === new Date().toDateString() ? CLOCK.format(date) : WHEN.format(date);
+  const now = new Date();
+  if (date.toDateString() === now.toDateString()) return CLOCK.format(date);
+  return (date.getFullYear() === now.getFullYear() ? WHEN : DATE).format(date);
 }
 
 /** A duration in its two largest units. */

@@ -153,7 +153,7 @@ def test_the_commands_that_are_told_exist() -> None:
             assert words[1] in root.commands, command
 
 
-@pytest.mark.parametrize("name", ["serve", "test", "check", "bench", "install", "lock", "js"])
+@pytest.mark.parametrize("name", ["serve", "test", "check", "bench", "install", "lock", "js", "build", "screenshots"])
 def test_scripts_are_sound(name: str) -> None:
     script = ROOT / "scripts" / name
     assert os.access(script, os.X_OK)

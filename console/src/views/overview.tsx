@@ -56,7 +56,7 @@ function Tile(props: { name: string; value: number; note: string; bad?: boolean 
 }
 
 function Ghosts({ count }: { count: number }) {
-  const note = count === 0 ? "beyond the bound: none" : "shown, though silent for too long";
+  const note = count === 0 ? "none, as it must be" : "shown, though silent for too long";
   return <Tile name="Ghosts" value={count} note={note} bad={count > 0} />;
 }
 
