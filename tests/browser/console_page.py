@@ -17,7 +17,7 @@ from hereabouts.testing.arena import Arena
 ROOT: Final = Path(__file__).parents[2]
 OPERATOR: Final = "hk_" + "o" * 43
 READER: Final = "hk_" + "r" * 43
-ODD_NAME: Final = "<img src=x onerror=document.title='broken'>"
+ODD_NAME: Final = "<img/src=x/onerror=document.title='broken'>"
 VIEWS: Final = ("overview", "users", "rooms", "holdings?kind=desk", "analytics", "audit", "policy")
 POLICY: Final[dict[str, Any]] = {
     "default": {"grace_seconds": 2.5, "occupancy": {"release_after_seconds": 60}},

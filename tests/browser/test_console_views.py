@@ -35,7 +35,7 @@ async def test_a_wrong_key_is_refused_and_a_right_one_comes_in_until_it_signs_ou
 async def test_each_view_shows_what_the_server_says(browser: Browser, tmp_path: Path) -> None:
     async with arena(tmp_path) as running, console(browser, running) as ops:
         ada = await running.enter("ada", "lobby", platform="web")
-        await running.enter("ada", "lobby")
+        await running.enter("ada", "lobby", platform="web")
         await running.enter("bob", "lobby", "doc:1")
         await ada.ask("occupy", resource="desk:7")
         await ops.sign_in()
@@ -83,7 +83,7 @@ async def test_why_somebody_is_shown_so_is_told_in_sentences(browser: Browser, t
         assert "admin" in await ops.row("admin")
         await ada.ask("status", status="busy")
         await ops.sees("The user declared busy.")
-        await ops.page.get_by_label("Viewer").fill("bob")
+        await ops.page.get_by_label("Viewer (").fill("bob")
         await ops.page.get_by_role("button", name="Look").click()
         assert "busy" in await ops.row("bob")
 
