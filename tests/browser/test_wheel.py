@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -57,18 +55,18 @@ def installed(wheel: Path, tmp_path: Path) -> Iterator[str]:
     subprocess.run(pip, check=True)
     environment = {"PYTHONPATH": str(site), "PATH": str(tmp_path), "HOME": str(tmp_path), "NO_COLOR": "1"}
     command = [sys.executable, "-P", "-m", "hereabouts", "dev", "--port", "0"]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 20
-    while (started := STARTED.search((tmp_path / "log").read_text())) is None:
-        assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
-        time.sleep(0.05)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    found_in = filter(None, map(STARTED.search, process.stdout))
+    started = next(found_in)
     where = "import hereabouts; print(hereabouts.__file__)"
     found = subprocess.check_output([sys.executable, "-P", "-c", where], cwd=tmp_path, env=environment, text=True)
     assert found.startswith(str(site))
     yield started[1]
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.communicate()
 
 
 def test_an_installed_wheel_serves_the_demo_and_the_console(installed: str) -> None:
