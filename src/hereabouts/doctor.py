@@ -14,7 +14,7 @@ from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, check_settings, has_keys
 from hereabouts.engine.records import FeedKey, Owner, Presence, Put, Remove
 from hereabouts.errors import HereaboutsError
-from hereabouts.journal.opening import open_journal, shown
+from hereabouts.journal.opening import migrations, open_journal, shown
 from hereabouts.settings import Settings
 
 FILES_WANTED: Final = 4_096
@@ -69,9 +69,11 @@ async def _journal(settings: Settings) -> Finding:
         # Under a name of its own: what the node itself last wrote is how its crash is dated.
         await journal.alive("doctor", int(time.time() * 1000))
         await journal.close()
+        if settings.journal.url != "none":
+            await asyncio.to_thread(migrations(settings.journal.url).verify)
     except (HereaboutsError, OSError) as error:
         return Finding("journal", False, str(error))
-    return Finding("journal", True, f"{shown(settings.journal.url)} was opened and written to")
+    return Finding("journal", True, f"{shown(settings.journal.url)} was opened and written to; its tables are whole")
 
 
 async def _store(settings: Settings) -> Finding:

@@ -15,6 +15,7 @@ from hereabouts.journal.none import NoJournal
 from hereabouts.journal.opening import migrations, open_journal
 from hereabouts.journal.sqlite import SqliteJournal
 from hereabouts.journal.sqlite_file import open_file, open_reader
+from hereabouts.version import __version__
 
 SCHEMA = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
 
@@ -95,7 +96,7 @@ def test_migrations_go_up_down_and_up_again(tmp_path: Path) -> None:
     assert runner.up() == first
     assert schema(path) == there
     assert runner.up() == []
-    assert all(line.endswith("applied") for line in runner.status())
+    assert all(f" UTC by hereabouts {__version__}" in line for line in runner.status())
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT id, length(checksum), applied_at > 1700000000000, applied_by FROM migrations")
         assert all(row[1:3] == (64, 1) and row[3].startswith("hereabouts ") for row in rows)
@@ -110,6 +111,26 @@ def test_each_migration_down_and_up_alone_changes_nothing(tmp_path: Path) -> Non
         runner.down()
 
 
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ("DROP INDEX sessions_open", "index sessions_open is missing"),
+        ("ALTER TABLE sessions ADD COLUMN theirs TEXT", "table sessions is not as its script makes it"),
+    ],
+)
+def test_a_journal_that_somebody_else_changed_is_noticed(tmp_path: Path, change: str, wrong: str) -> None:
+    path = tmp_path / "journal.db"
+    runner = migrations(url(path))
+    runner.up(1)
+    assert len(runner.verify()) == 2
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE INDEX of_their_own ON sessions (platform)")
+        assert len(runner.verify()) == 2
+        connection.execute(change)
+    with pytest.raises(ConfigError, match=f"{wrong};"):
+        runner.verify()
+
+
 def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     runner = migrations(url(path))
@@ -120,7 +141,6 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="no such table: sessions"):
             runner.down(0)
         assert schema(path) == before
-        assert runner.verify()
 
 
 async def test_a_newer_or_changed_journal_is_refused(tmp_path: Path) -> None:

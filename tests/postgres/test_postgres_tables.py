@@ -52,7 +52,27 @@ def test_migrations_go_up_down_and_up_again(empty: str) -> None:
     assert len(runner.down(0)) == NEWEST
     assert all(line.endswith("pending") for line in runner.status())
     assert len(runner.up()) == NEWEST
-    assert runner.verify() == [f"{NEWEST} of {NEWEST} migrations are applied, and they are the ones of this version"]
+    assert runner.verify()[0] == f"{NEWEST} of {NEWEST} migrations are applied, and they are the ones of this version"
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ("DROP INDEX hereabouts.sessions_open", "index sessions_open is missing"),
+        ("ALTER TABLE hereabouts.sessions ALTER COLUMN node DROP NOT NULL", "table sessions is not as its script"),
+    ],
+)
+async def test_a_journal_that_somebody_else_changed_is_noticed(empty: str, change: str, wrong: str) -> None:
+    runner = migrations(empty)
+    await asyncio.to_thread(runner.up)
+    told = await asyncio.to_thread(runner.verify)
+    assert int(told[1].split()[0]) > NEWEST
+    async with connected(empty) as other:
+        await other.execute("CREATE INDEX of_their_own ON hereabouts.sessions (platform)")
+        assert await asyncio.to_thread(runner.verify) == told
+        await other.execute(change)
+    with pytest.raises(ConfigError, match=wrong):
+        await asyncio.to_thread(runner.verify)
 
 
 def test_every_migration_of_sqlite_has_its_tables_here_too() -> None:

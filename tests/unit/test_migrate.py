@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from hereabouts.errors import ConfigError
-from hereabouts.journal.migrate import Applied, Migration, Migrations, Target, load
+from hereabouts.journal.migrate import Applied, Migration, Migrations, Shape, Target, load
 
 ONE = Migration(1, "one", "up 1", "down 1")
 TWO = Migration(2, "two", "up 2", "down 2")
@@ -17,14 +18,21 @@ THREE = Migration(3, "three", "up 3", "down 3")
 class ListTarget(Target):
     def __init__(self, *applied: Migration) -> None:
         self.ran: list[str] = []
-        self._applied = [Applied(m.number, m.name, m.checksum) for m in applied]
+        self._applied = [Applied(m.number, m.name, m.checksum, 1_795_246_287_203, "hereabouts 1.0") for m in applied]
+        self.stands = {f"table {m.name}": m.up for m in applied}
+
+    def shape(self) -> Shape:
+        return self.stands
+
+    def wanted(self, migrations: Sequence[Migration]) -> Shape:
+        return {f"table {m.name}": m.up for m in migrations}
 
     def applied(self) -> list[Applied]:
         return list(self._applied)
 
     def apply(self, migration: Migration) -> None:
         self.ran.append(migration.up)
-        self._applied.append(Applied(migration.number, migration.name, migration.checksum))
+        self._applied.append(Applied(migration.number, migration.name, migration.checksum, 0, ""))
 
     def revert(self, migration: Migration) -> None:
         self.ran.append(migration.down)
@@ -56,9 +64,23 @@ def test_down_reverts_the_newest_or_to_a_number() -> None:
 def test_status_and_verify_change_nothing() -> None:
     target = ListTarget(ONE)
     runner = Migrations(target, [ONE, TWO])
-    assert runner.status() == ["0001 one applied", "0002 two pending"]
-    assert runner.verify() == ["1 of 2 migrations are applied, and they are the ones of this version"]
+    assert runner.status() == ["0001 one applied 2026-11-21 07:31:27 UTC by hereabouts 1.0", "0002 two pending"]
+    assert runner.verify() == [
+        "1 of 2 migrations are applied, and they are the ones of this version",
+        "1 tables and indexes are there, as the scripts make them",
+    ]
     assert target.ran == []
+
+
+def test_tables_that_somebody_else_changed_are_noticed() -> None:
+    target = ListTarget(ONE, TWO)
+    runner = Migrations(target, [ONE, TWO])
+    target.stands["index of their own"] = "is allowed"
+    assert len(runner.verify()) == 2
+    del target.stands["table one"]
+    target.stands["table two"] = "otherwise"
+    with pytest.raises(ConfigError, match=r"table one is missing, table two is not as its script makes it;"):
+        runner.verify()
 
 
 @pytest.mark.parametrize("number", [-1, 4])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -38,11 +39,21 @@ class Migration(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """A migration as the database remembers it."""
+    """A migration as the database remembers it: applied at a moment (milliseconds) by a version of this program."""
 
     number: int
     name: str
     checksum: str
+    applied_at: int
+    applied_by: str
+
+    def __str__(self) -> str:
+        when = datetime.fromtimestamp(self.applied_at / 1000, UTC)
+        return f"applied {when:%Y-%m-%d %H:%M:%S} UTC by {self.applied_by}"
+
+
+Shape = Mapping[str, str]
+"""Tables and indexes by name, each with a text that is another one where it is made otherwise."""
 
 
 class Target(ABC):
@@ -51,6 +62,14 @@ class Target(ABC):
     @abstractmethod
     def applied(self) -> list[Applied]:
         """What was applied, by number. A database without the table `migrations` has had none."""
+
+    @abstractmethod
+    def shape(self) -> Shape:
+        """Every table and index that stands, but for the table `migrations`."""
+
+    @abstractmethod
+    def wanted(self, migrations: Sequence[Migration]) -> Shape:
+        """Every table and index that these scripts make where there is none; leaves nothing behind."""
 
     @abstractmethod
     def apply(self, migration: Migration) -> None:
@@ -88,23 +107,40 @@ class Migrations:
         self._known = known
 
     def status(self) -> list[str]:
-        """A line for each migration: whether it is applied."""
+        """A line for each migration: when and by what it was applied, or that it is pending."""
         done = self._compare()
-        return [f"{migration} {'applied' if migration.number <= done else 'pending'}" for migration in self._known]
+        seen = [f"{migration} {applied}" for migration, applied in zip(self._known, done, strict=False)]
+        return seen + [f"{migration} pending" for migration in self._known[len(done) :]]
 
     def verify(self) -> list[str]:
-        """One line, when what was applied is what this program knows."""
-        done = self._compare()
-        return [f"{done} of {len(self._known)} migrations are applied, and they are the ones of this version"]
+        """A line, when what was applied is what this program knows, and one, when the tables and indexes are so.
+
+        What somebody added is not looked at. Raises `ConfigError` for what is missing or made otherwise.
+        """
+        done = len(self._compare())
+        found, wanted = self._target.shape(), self._target.wanted(self._known[:done])
+        wrong = [f"{name} is missing" for name in wanted if name not in found]
+        wrong += [
+            f"{name} is not as its script makes it" for name in wanted if found.get(name, wanted[name]) != wanted[name]
+        ]
+        if wrong:
+            raise ConfigError(
+                f"the journal's tables were changed by somebody else: {', '.join(wrong)}; "
+                "restore a backup, or make them again with `migrate down` and `migrate up`, which loses what they hold"
+            )
+        return [
+            f"{done} of {len(self._known)} migrations are applied, and they are the ones of this version",
+            f"{len(wanted)} tables and indexes are there, as the scripts make them",
+        ]
 
     def up(self, to: int | None = None) -> list[str]:
         """Apply what is pending, up to a number or all."""
-        done = self._compare()
+        done = len(self._compare())
         return [self._step(self._target.apply, m, "applied") for m in self._known[done : self._number(to, done)]]
 
     def down(self, to: int | None = None) -> list[str]:
         """Revert, newest first, down to a number (0: no tables at all) or by one. What the tables hold is lost."""
-        done = self._compare()
+        done = len(self._compare())
         least = max(done - 1, 0) if to is None else self._number(to, done)
         return [self._step(self._target.revert, m, "reverted") for m in reversed(self._known[least:done])]
 
@@ -120,8 +156,8 @@ class Migrations:
         act(migration)
         return f"{migration} {what}"
 
-    def _compare(self) -> int:
-        """How many are applied."""
+    def _compare(self) -> list[Applied]:
+        """What is applied."""
         applied = self._target.applied()
         if len(applied) > len(self._known):
             raise ConfigError(
@@ -129,10 +165,10 @@ class Migrations:
                 f"knows {len(self._known)}; run the newer version, or migrate down with it first"
             )
         for known, seen in zip(self._known, applied, strict=False):
-            if seen != (known.number, known.name, known.checksum):
+            if seen[:3] != (known.number, known.name, known.checksum):
                 raise ConfigError(
                     f"the journal had migration {seen.number:04} {seen.name} applied with checksum "
                     f"{seen.checksum[:12]}, and here {known} has {known.checksum[:12]}; the scripts of a version never "
                     f"change, so this is another program's journal or a changed installation"
                 )
-        return len(applied)
+        return applied

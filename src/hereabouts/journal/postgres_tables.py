@@ -7,15 +7,16 @@ and happen before anything else does.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import asyncpg
 
 from hereabouts.errors import ConfigError
-from hereabouts.journal.migrate import Applied, Migration, Migrations, Target, load
+from hereabouts.journal.migrate import Applied, Migration, Migrations, Shape, Target, load
 from hereabouts.journal.postgres_address import SCHEMA, read_address
 from hereabouts.journal.postgres_pool import CONNECT_SECONDS, UNREACHABLE, VERSION_LEAST, WRONG_ADDRESS, explain
 from hereabouts.version import __version__
@@ -33,6 +34,19 @@ _TABLE: Final = f"""
         id INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL,
         applied_at BIGINT NOT NULL, applied_by TEXT NOT NULL
     )
+"""
+
+
+_SHAPE: Final = """
+    SELECT 'table ' || c.relname, string_agg(
+        a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END,
+        ', ' ORDER BY a.attname
+    )
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = to_regnamespace($1) AND c.relname <> 'migrations'
+    GROUP BY c.relname
+    UNION ALL
+    SELECT 'index ' || indexname, indexdef FROM pg_indexes WHERE schemaname = $1 AND tablename <> 'migrations'
 """
 
 
@@ -77,8 +91,17 @@ class PostgresTarget(Target):
         """See `Target.applied`."""
         if self._run(self._connection.fetchval(f"SELECT to_regclass('{SCHEMA}.migrations')")) is None:
             return []
-        rows = self._run(self._connection.fetch(f"SELECT id, name, checksum FROM {SCHEMA}.migrations ORDER BY id"))
+        asked = f"SELECT id, name, checksum, applied_at, applied_by FROM {SCHEMA}.migrations ORDER BY id"
+        rows = self._run(self._connection.fetch(asked))
         return [Applied(*row) for row in rows]
+
+    def shape(self) -> Shape:
+        """See `Target.shape`."""
+        return dict(self._run(_shape(self._connection, SCHEMA)))
+
+    def wanted(self, migrations: Sequence[Migration]) -> Shape:
+        """See `Target.wanted`."""
+        return dict(self._run(self._wanted(migrations)))
 
     def apply(self, migration: Migration) -> None:
         """See `Target.apply`."""
@@ -98,6 +121,19 @@ class PostgresTarget(Target):
                 *(migration.number, migration.name, migration.checksum),
                 *(int(time.time() * 1000), f"hereabouts {__version__}"),
             )
+
+    async def _wanted(self, migrations: Sequence[Migration]) -> Shape:
+        """Temporary tables, for which no right is needed that others do not have, and taken back at once."""
+        transaction = self._connection.transaction()
+        await transaction.start()
+        try:
+            await self._connection.execute("SET LOCAL search_path = pg_temp")
+            for migration in migrations:
+                await self._connection.execute(migration.up)
+            schema = await self._connection.fetchval("SELECT pg_my_temp_schema()::regnamespace::text")
+            return {} if schema == "-" else await _shape(self._connection, schema)
+        finally:
+            await transaction.rollback()
 
     async def _revert(self, migration: Migration) -> None:
         async with self._connection.transaction():
@@ -137,6 +173,12 @@ async def _connect(url: str) -> Any:
         connection.terminate()
         raise
     return connection
+
+
+async def _shape(connection: Any, schema: str) -> Shape:
+    rows = await connection.fetch(_SHAPE, schema)
+    # Where an index stands is part of its text, and of no interest: `ON pg_temp.sessions`.
+    return {name: re.sub(r" ON (\w+)\.", " ON ", made) for name, made in rows}
 
 
 async def _make_schema(connection: Any) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from hereabouts.errors import ConfigError, HereaboutsError, JournalUnavailable
-from hereabouts.journal.migrate import Applied, Migration, Migrations, Target, load
+from hereabouts.journal.migrate import Applied, Migration, Migrations, Shape, Target, load
 from hereabouts.version import __version__
 
 SQLITE_LEAST: Final = (3, 37, 0)
@@ -124,8 +124,19 @@ class SqliteTarget(Target):
         """See `Target.applied`."""
         if not _tables(self._connection):
             return []
-        rows = self._connection.execute("SELECT id, name, checksum FROM migrations ORDER BY id")
+        rows = self._connection.execute("SELECT id, name, checksum, applied_at, applied_by FROM migrations ORDER BY id")
         return [Applied(*row) for row in rows]
+
+    def shape(self) -> Shape:
+        """See `Target.shape`."""
+        return _shape(self._connection)
+
+    def wanted(self, migrations: Sequence[Migration]) -> Shape:
+        """See `Target.wanted`."""
+        with closing(sqlite3.connect(":memory:")) as empty:
+            for migration in migrations:
+                empty.executescript(migration.up)
+            return _shape(empty)
 
     def apply(self, migration: Migration) -> None:
         """See `Target.apply`."""
@@ -162,6 +173,14 @@ class SqliteTarget(Target):
 def _tables(connection: sqlite3.Connection) -> set[str]:
     rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return {name for (name,) in rows}
+
+
+def _shape(connection: sqlite3.Connection) -> Shape:
+    rows = connection.execute(
+        "SELECT type || ' ' || name, sql FROM sqlite_schema"
+        " WHERE name NOT LIKE 'sqlite_%' AND tbl_name <> 'migrations' ORDER BY type DESC, name"
+    )
+    return dict(rows.fetchall())
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
