@@ -30,12 +30,12 @@ async def connected(url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-def empty(records: PostgresServer, database: str) -> str:
+def empty(records: PostgresServer, own: str) -> str:
     """A database without tables."""
-    name = database.rpartition("/")[2]
+    name = own.rpartition("/")[2]
     records.drop(name)
     records.copy("template1", name)
-    return database
+    return own
 
 
 async def test_of_nodes_that_start_at_once_one_migrates(empty: str) -> None:
@@ -83,18 +83,18 @@ def test_every_migration_of_sqlite_has_its_tables_here_too() -> None:
     assert made("postgres") == made("sqlite")
 
 
-async def test_the_tables_of_a_newer_version_are_refused(database: str) -> None:
-    async with connected(database) as other:
+async def test_the_tables_of_a_newer_version_are_refused(own: str) -> None:
+    async with connected(own) as other:
         await other.execute(f"INSERT INTO hereabouts.migrations VALUES ({NEWEST + 1}, 'future', 'x', 1, 'h 9.9')")
     with pytest.raises(ConfigError, match=f"is at migration {NEWEST + 1} future"):
-        await open_journal(database).open()
+        await open_journal(own).open()
 
 
-async def test_a_script_that_was_changed_is_refused(database: str) -> None:
-    async with connected(database) as other:
+async def test_a_script_that_was_changed_is_refused(own: str) -> None:
+    async with connected(own) as other:
         await other.execute("UPDATE hereabouts.migrations SET checksum = 'x' WHERE id = 1")
     with pytest.raises(ConfigError, match="another program's journal or a changed installation"):
-        await open_journal(database).open()
+        await open_journal(own).open()
 
 
 async def test_the_tables_of_others_are_left_alone(empty: str) -> None:

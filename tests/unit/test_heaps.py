@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hereabouts.journal.base import Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.base import Row, SessionClosed, SessionOpened
 from hereabouts.journal.heaps import heaps
 from hereabouts.testing.journal_contract import AT, T, opened, seen, turned
 
@@ -26,7 +26,15 @@ def test_a_usual_batch_is_a_heap_of_each_kind_in_the_order_of_keys() -> None:
         ("Transition", [T, T]),
         ("LastSeen", [T, T]),
     ]
-    assert [row for kind, heap in heaps(rows) for row in heap if kind is Transition] == [rows[1], rows[4]]
+
+
+def test_changes_of_one_user_keep_their_order() -> None:
+    changes: list[Row] = [
+        turned("bob", "offline", "online", AT), turned("ada", "offline", "online", AT),
+        turned("bob", "online", "idle", AT), turned("bob", "idle", "away", AT),
+    ]  # fmt: skip
+    ((_, heap),) = heaps(changes)
+    assert heap == [changes[1], changes[0], *changes[2:]]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30))

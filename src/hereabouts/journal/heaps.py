@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from hereabouts.journal.base import Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.base import Row, SessionClosed, SessionOpened
 
 Heap = tuple[type[Row], list[Row]]
 
@@ -30,8 +30,8 @@ def heaps(rows: Sequence[Row]) -> Iterator[Heap]:
     for number in sorted(sessions):
         yield SessionClosed if number % 2 else SessionOpened, sorted(sessions[number], key=_key)
     for kind, heap in others.items():
-        # Changes are numbered in the order in which they are written.
-        yield kind, heap if kind is Transition else sorted(heap, key=_key)
+        # Several changes of one user stay in their order.
+        yield kind, sorted(heap, key=_key)
 
 
 def _key(row: Row) -> tuple[str, ...]:

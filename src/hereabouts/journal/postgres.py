@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -132,27 +132,34 @@ class PostgresJournal(Journal):
 
     async def read(self, act: Act[T]) -> T:
         """Read what is stored, all as of one moment, so that together with the queue nothing is missing."""
+        return await self._whole(self._pool.read, act)
+
+    async def look(self, act: Act[T]) -> T:
+        """The same with a single statement."""
+        return await self._whole(self._pool.look, act)
+
+    async def _whole(self, read: Callable[[Act[T]], Awaitable[T]], act: Act[T]) -> T:
         while True:
             done = self._queue.done
-            found = await self._pool.read(act)
+            found = await read(act)
             # A row that left the queue meanwhile may be in neither.
             if done == self._queue.done:
                 return found
 
     async def last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         """See `Journal.last_seen`."""
-        stored = await self.read(partial(postgres_rows.last_seen, tenant=tenant, user_ids=user_ids))
+        stored = await self.look(partial(postgres_rows.last_seen, tenant=tenant, user_ids=user_ids))
         known = {user: self._queue.last_seen(tenant, user, stored.get(user)) for user in user_ids}
         return {user: row for user, row in known.items() if row is not None}
 
     async def declared(self, tenant: str, user_id: str) -> Declared | None:
         """See `Journal.declared`."""
-        stored = await self.read(partial(postgres_rows.declared, tenant=tenant, user_id=user_id))
+        stored = await self.look(partial(postgres_rows.declared, tenant=tenant, user_id=user_id))
         return self._queue.declared(tenant, user_id) or stored
 
     async def transitions(self, tenant: str, user_id: str, limit: int = 100) -> list[Transition]:
         """See `Journal.transitions`."""
-        stored = await self.read(partial(postgres_rows.transitions, tenant=tenant, user_id=user_id, limit=limit))
+        stored = await self.look(partial(postgres_rows.transitions, tenant=tenant, user_id=user_id, limit=limit))
         waiting = self._queue.transitions(tenant, user_id)
         # A batch may be written already and not yet be known to be.
         earlier = [row for row in stored if row not in waiting]

@@ -52,7 +52,7 @@ class PostgresAudit(Audit):
         self, tenant: str, which: AuditFilter = ANYTHING, *, before_id: int | None = None, limit: int = 100
     ) -> list[AuditEntry]:
         """See `Audit.find`."""
-        return await self._journal.read(partial(_find, tenant=tenant, which=which, before_id=before_id, limit=limit))
+        return await self._journal.look(partial(_find, tenant=tenant, which=which, before_id=before_id, limit=limit))
 
     async def rename(self, tenant: str, user_id: str, alias: str) -> int:
         """See `Audit.rename`."""

@@ -21,7 +21,7 @@ class PostgresCooldowns(Cooldowns):
 
     async def load(self, at: int) -> None:
         """See `Cooldowns.load`."""
-        for cooldown in await self._journal.read(partial(_standing, at=at)):
+        for cooldown in await self._journal.look(partial(_standing, at=at)):
             self.keep(cooldown)
 
     async def add(self, cooldown: Cooldown) -> None:

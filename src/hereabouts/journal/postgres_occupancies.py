@@ -51,6 +51,8 @@ _PUT: Final = f"""
         name = excluded.name, role = excluded.role, ends_with_sessions = excluded.ends_with_sessions
 """
 
+_GONE: Final = "DELETE FROM occupancies WHERE tenant = $1 AND resource = $2 AND user_id = $3"
+
 _EVENT: Final = f"INSERT INTO occupancy_events ({_ROW}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 
 
@@ -62,6 +64,9 @@ class Transactions(Protocol):
 
     async def read(self, act: Act[T]) -> T:
         """Read as of one moment."""
+
+    async def look(self, act: Act[T]) -> T:
+        """Read with one statement."""
 
 
 class PostgresOccupancies(Occupancies):
@@ -90,11 +95,11 @@ class PostgresOccupancies(Occupancies):
 
     async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
         """See `Occupancies.history`."""
-        return await self._journal.read(partial(_history, tenant=tenant, kind=kind, since=since, limit=limit))
+        return await self._journal.look(partial(_history, tenant=tenant, kind=kind, since=since, limit=limit))
 
     async def alive_at(self) -> int | None:
         """See `Occupancies.alive_at`."""
-        return await self._journal.read(_alive_at)
+        return await self._journal.look(_alive_at)
 
 
 async def _occupy(connection: Connection, ask: Ask, terms: Terms, at: int, tell: Tell) -> Granted | Refused | Cooling:
@@ -159,11 +164,10 @@ async def _holdings(connection: Connection, where: str, *values: Any) -> list[Ho
 
 
 async def _keep(connection: Connection, happenings: tuple[Happening, ...], seq: int, at: int, tell: Tell) -> None:
-    await connection.executemany(
-        "DELETE FROM occupancies WHERE tenant = $1 AND resource = $2 AND user_id = $3",
-        [(holding.tenant, holding.resource, holding.user_id) for holding in gone(happenings)],
-    )
-    await connection.executemany(_EVENT, [astuple(row) for row in rows_of(happenings, seq, at)])
+    for holding in gone(happenings):
+        await connection.execute(_GONE, holding.tenant, holding.resource, holding.user_id)
+    for happened in rows_of(happenings, seq, at):
+        await connection.execute(_EVENT, *astuple(happened))
     for row in outward_rows(happenings, at):
         await tell(connection, row)
 

@@ -80,7 +80,7 @@ class PostgresOutbox(Outbox):
 
     async def waiting(self, endpoint: str, after: int, limit: int) -> list[Delivery]:
         """See `Outbox.waiting`."""
-        rows = await self._journal.read(lambda connection: connection.fetch(_WAITING, endpoint, after, limit))
+        rows = await self._journal.look(lambda connection: connection.fetch(_WAITING, endpoint, after, limit))
         return [Delivery(row[0], row[1], row[5], row[6], envelope(*row[:5]), row[7], row[8]) for row in rows]
 
     async def delivered(self, endpoint: str, seq: int) -> None:
@@ -109,12 +109,12 @@ class PostgresOutbox(Outbox):
 
     async def state(self, endpoint: str) -> EndpointState:
         """See `Outbox.state`."""
-        row = await self._journal.read(lambda connection: connection.fetchrow(_STATE, endpoint))
+        row = await self._journal.look(lambda connection: connection.fetchrow(_STATE, endpoint))
         return EndpointState(*row)
 
     async def events(self, tenant: str, after: int, limit: int) -> list[KeptEvent]:
         """See `Outbox.events`."""
-        rows = await self._journal.read(lambda connection: connection.fetch(_EVENTS, tenant, after, limit))
+        rows = await self._journal.look(lambda connection: connection.fetch(_EVENTS, tenant, after, limit))
         return [_kept(*row) for row in rows]
 
     async def replay(self, tenant: str, endpoint: str, after: int, until: int | None, *, only_dead: bool) -> Replayed:
@@ -136,7 +136,7 @@ class PostgresOutbox(Outbox):
     async def standing(self) -> Sequence[Standing]:
         """See `Outbox.standing`."""
         await self._journal.flush()
-        rows = await self._journal.read(
+        rows = await self._journal.look(
             lambda connection: connection.fetch("SELECT tenant, kind, place, user_id, value FROM standings")
         )
         return [Standing(*row) for row in rows]

@@ -30,7 +30,7 @@ class PostgresPolicies(PolicyVersions):
 
     async def list(self, limit: int = 100) -> list[PolicyVersion]:
         """See `PolicyVersions.list`."""
-        return await self._journal.read(partial(_list, limit=limit))
+        return await self._journal.look(partial(_list, limit=limit))
 
 
 async def _add(

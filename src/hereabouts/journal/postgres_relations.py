@@ -43,11 +43,11 @@ class PostgresRelations(RelationBook):
 
     async def watched_by(self, tenant: str, watcher: str) -> frozenset[str]:
         """See `RelationBook.watched_by`."""
-        return await self._journal.read(partial(_ids, sql=_WATCHED, end=(tenant, watcher)))
+        return await self._journal.look(partial(_ids, sql=_WATCHED, end=(tenant, watcher)))
 
     async def watchers_of(self, tenant: str, watched: str) -> frozenset[str]:
         """See `RelationBook.watchers_of`."""
-        return await self._journal.read(partial(_ids, sql=_WATCHERS, end=(tenant, watched)))
+        return await self._journal.look(partial(_ids, sql=_WATCHERS, end=(tenant, watched)))
 
 
 async def _put(connection: Connection, relation: Relation, watched_most: int) -> bool:

@@ -105,11 +105,11 @@ class PostgresServer:
         """Forget a database, whoever is connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, database: str = "postgres") -> None:
         """Run one statement outside any transaction, as the superuser. Not to be called where an event loop runs."""
 
         async def run() -> None:
-            connection = await asyncpg.connect(self.url())
+            connection = await asyncpg.connect(self.url(database))
             try:
                 await connection.execute(statement)
             finally:

@@ -1,0 +1,60 @@
+"""What one question about the past may cost in PostgreSQL: how long it reads, how many wait, how much it answers."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from hereabouts.engine.buckets import Bucket
+from hereabouts.errors import JournalUnavailable, Refusal
+from hereabouts.journal.history import SESSIONS_MOST, Pick
+from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.postgres_history import QUESTIONS_MOST, PostgresHistory
+from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_rows import write
+from hereabouts.testing.journal_contract import AT, HOUR, T, opened
+
+
+async def sleeps(connection: Connection, seconds: float) -> None:
+    await connection.execute("SELECT pg_sleep($1)", seconds)
+
+
+async def test_a_question_that_takes_too_long_is_cut_short(database: str) -> None:
+    history = PostgresHistory(database, answer_seconds=0.1)
+    await history.open()
+    with pytest.raises(Refusal, match=r"takes longer than 0\.1 s") as refused:
+        await history._ask(partial(sleeps, seconds=60))
+    assert (refused.value.code, refused.value.limit) == ("limit_exceeded", "answer_seconds")
+    assert await history.at(T, AT, Pick()) == []
+    await history.close()
+    with pytest.raises(JournalUnavailable, match="not open"):
+        await history.at(T, AT, Pick())
+
+
+async def test_too_many_questions_are_refused_and_presence_waits_for_none(database: str) -> None:
+    journal = PostgresJournal(database)
+    await journal.open()
+    asked = [asyncio.create_task(journal._history._ask(partial(sleeps, seconds=0.2))) for _ in range(QUESTIONS_MOST)]
+    await asyncio.sleep(0)
+    with pytest.raises(Refusal, match="already") as refused:
+        await journal._history.at(T, AT, Pick())
+    assert refused.value.code == "rate_limited"
+    assert await journal.last_seen(T, ["ada"]) == {}
+    assert not all(task.done() for task in asked)
+    await asyncio.gather(*asked)
+    await journal.close()
+
+
+async def test_an_attendance_of_too_many_sessions_is_refused(database: str) -> None:
+    journal = PostgresJournal(database)
+    await journal.open()
+    rows = [opened(f"s{number}", f"user{number % 7}", AT + number) for number in range(SESSIONS_MOST + 1)]
+    await journal.write(partial(write, rows=rows, tell=journal.outbox.add))
+    span = Bucket(AT, AT + HOUR)
+    with pytest.raises(Refusal, match="ask about less time") as refused:
+        await journal._history.spans(T, span, Pick(), AT + HOUR)
+    assert refused.value.code == "limit_exceeded"
+    assert len(await journal._history.spans(T, span, Pick(limit=3), AT + HOUR)) == 3
+    await journal.close()
