@@ -441,6 +441,31 @@ async def test_input_while_away_is_told_with_the_hello_and_old_input_is_not(serv
         assert server.socket.said[0].get("active", True) is True
 
 
+@pytest.mark.parametrize(("seconds", "is_told"), [(200, True), (400, False)], ids=["at work", "long idle"])
+async def test_a_server_that_begins_anew_is_told_who_was_just_at_work(
+    server: ScriptedServer, seconds: float, is_told: bool
+) -> None:
+    async with server.presence() as presence:
+        await server.time.advance(30)
+        presence.set_active()
+        await server.time.advance(seconds)
+        server.resumes = False
+        server.socket.close(None, "broken")
+        await server.time.advance(1)
+        assert server.socket.said[0]["active"] is False
+        assert [beat.get("active") for beat in server.socket.heard("beat")] == ([True] if is_told else [])
+
+
+async def test_who_resumes_tells_nothing_twice(server: ScriptedServer) -> None:
+    async with server.presence() as presence:
+        server.socket.close(None, "broken")
+        await server.time.advance(1)
+        assert server.socket.heard("beat") == []
+        presence.set_active()
+        await settle()
+        assert [beat["active"] for beat in server.socket.heard("beat")] == [True]
+
+
 async def test_a_watch_that_is_refused_leaves_nothing_behind(server: ScriptedServer) -> None:
     async with server.presence() as presence:
         server.refuses = {"watch": "forbidden"}

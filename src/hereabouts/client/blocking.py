@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
-from hereabouts.client.events import Event, RoomEvent, Synced
+from hereabouts.client.events import Event, Released, RoomEvent, Synced
 from hereabouts.client.http import AsyncHeartbeats, AsyncPresenceServer
 from hereabouts.client.place import Mode
 from hereabouts.client.presence import AsyncPresence
@@ -114,6 +114,7 @@ class Presence(Owner[AsyncPresence]):
     set_active = do(AsyncPresence.set_active)
     _room = do(AsyncPresence.room)
     _watch = do(AsyncPresence.watch)
+    _losses = do(AsyncPresence.losses)
 
     def __init__(
         self,
@@ -160,6 +161,10 @@ class Presence(Owner[AsyncPresence]):
     ) -> Watch:
         """Look at rooms, users and kinds of resources without being there."""
         return Watch(self._thread, self._watch(rooms, users, mode, occupancy))
+
+    def losses(self, timeout_seconds: float | None = None) -> Events[Released]:
+        """What the user holds no more, from now on; see `AsyncPresence.losses`."""
+        return Events(self._thread, self._losses(), timeout_seconds)
 
 
 class PresenceServer(Owner[AsyncPresenceServer]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
@@ -69,6 +70,7 @@ class Connection:
         self._url = url
         self._platform = platform
         self._active = active
+        self._input_at = -math.inf
         self._world = world
         self._back_off = BackOff(world.random)
         self._recovery = Recovery(self.places, world)
@@ -86,6 +88,8 @@ class Connection:
 
     async def open(self, within_seconds: float) -> None:
         """Connect and stay connected. Raises `SessionEnded`, or `TimeoutError` saying why there is no connection."""
+        if self._active:
+            self._input_at = self._world.the_clock().time()
         self._task = asyncio.create_task(self._run())
         try:
             async with self._world.within(within_seconds, "a connection"):
@@ -175,6 +179,7 @@ class Connection:
 
     def note_input(self) -> None:
         """Tell of human input."""
+        self._input_at = self._world.the_clock().time()
         if self._heart is not None:
             self._heart.note_input()
         else:
@@ -257,11 +262,18 @@ class Connection:
         self.is_degraded = False
         self._note_time(welcome.server_time_at)
         self._heart = Heart(self._world.the_clock(), welcome.policy, line.say, line.drop)
-        self._heart.begin(self.visible)
+        self._heart.begin(self.visible, self._active)
+        if not welcome.resumed and not self._active and self._was_just_active(welcome.policy):
+            self._heart.note_input()
         self._recovery.restore(line, welcome)
         self._line, self.state = line, "connected"
         self._changed.set()
         self._refreshing = asyncio.create_task(self._keep_token_fresh(line))
+
+    def _was_just_active(self, policy: PolicyInfo) -> bool:
+        """Whether somebody was at work a moment ago, which a server that knows nothing of the session cannot know."""
+        idle_after_seconds = math.inf if policy.idle_after_seconds is None else policy.idle_after_seconds
+        return self._world.the_clock().time() - self._input_at < idle_after_seconds
 
     # Tokens
 

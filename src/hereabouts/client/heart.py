@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -35,9 +36,11 @@ class Heart:
         policy = self._policy
         return policy.beat_visible_seconds if self.visible else policy.beat_hidden_seconds
 
-    def begin(self, visible: bool) -> None:
+    def begin(self, visible: bool, has_told_input: bool = True) -> None:
         """The hello, which told the same, was the first sign of life."""
         self.visible = visible
+        if not has_told_input:
+            self._told_input_at = -math.inf
         self._plan()
 
     def beat(self) -> None:

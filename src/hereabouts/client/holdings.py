@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -19,6 +20,14 @@ class KindStep(NamedTuple):
 
     events: tuple[HoldingEvent | Synced, ...] = ()
     needs_watch: bool = False
+
+
+def released(message: Occupancy) -> Iterator[Released]:
+    """What a notice says that was released; it comes for a kind that is not watched."""
+    for raw in () if message.events is UNSET else message.events:
+        event = _event.decode(raw)
+        if event.event == "released":
+            yield Released(_holding.decode(raw), None if event.cause is UNSET else event.cause)
 
 
 class KindFold:

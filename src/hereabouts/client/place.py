@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 from weakref import WeakSet
 
-from hereabouts.client.events import Event, RoomEvent, Synced, User, UserChanged
+from msgspec import UNSET
+
+from hereabouts.client.events import Event, Released, RoomEvent, Synced, User, UserChanged
 from hereabouts.client.fold import RoomFold, RoomMessage
-from hereabouts.client.holdings import KindFold
+from hereabouts.client.holdings import KindFold, released
 from hereabouts.client.reading import Reading
 from hereabouts.protocol.messages import Occupancy
 
@@ -87,6 +89,7 @@ class Places:
         self._cards_changed = asyncio.Event()
         self.cards: dict[str, User] = {}
         self.watches: set[Watched] = set()
+        self.losses: WeakSet[Reading[Released]] = WeakSet()
 
     def get(self, room: str) -> Place | None:
         """The room, if it is looked at."""
@@ -135,9 +138,11 @@ class Places:
     def take_kind(self, message: Occupancy) -> None:
         """Something about a kind of resource."""
         fold = self.kinds.get(message.kind)
-        if fold is None:
+        if fold is None or message.epoch is UNSET:
+            self._tell_losses(released(message))
             return
         step = fold.apply(message)
+        self._tell_losses(event for event in step.events if isinstance(event, Released))
         self._kinds_changed.set()
         for watch in self.watches:
             if message.kind in watch.kinds:
@@ -146,6 +151,12 @@ class Places:
                         reading.put(event)
         if step.needs_watch:
             self._watch_kind(message.kind)
+
+    def _tell_losses(self, ended: Iterable[Released]) -> None:
+        own = [event for event in ended if event.holding.is_self]
+        for reading in tuple(self.losses):
+            for event in own:
+                reading.put(event)
 
     async def kinds_known(self, kinds: Iterable[str]) -> None:
         """Wait until the server has told who holds what of these kinds."""
@@ -185,6 +196,8 @@ class Places:
         for watch in self.watches:
             for watching in tuple(watch.readings):
                 watching.end(error)
+        for losing in tuple(self.losses):
+            losing.end(error)
 
     def refused(self, rooms: Iterable[str], error: BaseException) -> None:
         """The server gives these rooms back no more."""

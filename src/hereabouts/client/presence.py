@@ -9,9 +9,10 @@ from typing import Any, Self
 import msgspec
 
 from hereabouts.client.connection import Connection, State
-from hereabouts.client.events import Grant
+from hereabouts.client.events import Grant, Released, Synced
 from hereabouts.client.http import AsyncCalls, socket_url
 from hereabouts.client.place import Mode
+from hereabouts.client.reading import Reading
 from hereabouts.client.room import AsyncRoom
 from hereabouts.client.tokens import Tokens, TokenSource
 from hereabouts.client.watching import AsyncUsers, AsyncWatch
@@ -93,7 +94,7 @@ class AsyncPresence:
     async def occupy(self, resource: str, *, take_over: bool = False) -> Grant:
         """Hold a resource, `kind:name`; asking again keeps it. Raises `Refused`, with `occupied` where it is another's.
 
-        Watch its kind to hear of losing it.
+        `losses` tells of losing it.
         """
 
         def asking(id: int) -> Occupy:
@@ -109,6 +110,15 @@ class AsyncPresence:
             return Release(id, resource, fencing)
 
         await self._connection.request(asking, self._timeout_seconds, f"release {resource!r}")
+
+    def losses(self) -> Reading[Released]:
+        """What the user holds no more, from now on, and why: given back, taken over, lapsed. No watch is needed.
+
+        What ended while there was no connection is not told: ask again with `occupy`.
+        """
+        reading: Reading[Released] = Reading(Synced())
+        self._connection.places.losses.add(reading)
+        return reading
 
     # Being
 
