@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from hereabouts.auth.api_keys import new_key
+from hereabouts.engine.policy import PRESETS
 from hereabouts.errors import JournalUnavailable
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.issuer import SECRET, Issuer
@@ -215,3 +216,17 @@ async def test_a_path_names_every_method_that_it_takes(arena: Arena) -> None:
     async with host_of(arena) as host:
         answer = await host.post("/v1/relations/mum/kid")
     assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, PUT")
+
+
+async def test_in_a_chat_a_card_is_for_whom_the_host_relates(tmp_path: Path) -> None:
+    """Being in one room gives no card: the room itself says who is there."""
+    views = PRESETS["chat"]["views"]
+    async with Arena({"auth": AUTH, "policy": {"default": {"views": views}}}) as arena:
+        kid = await come(arena, "kid")
+        await kid.join("chat:1")
+        friend, stranger = await come(arena, "friend", "kid"), await come(arena, "stranger")
+        for wire in (friend, stranger):
+            await wire.join("chat:1")
+            await wire.ask("watch", users=["kid"])
+        assert (await card(friend))["status"] == "online"
+        assert (await card(stranger))["status"] == "offline"

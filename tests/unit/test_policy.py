@@ -97,7 +97,7 @@ def test_a_number_may_come_as_text_as_the_environment_gives_it() -> None:
 
 def test_a_room_kind_takes_of_a_preset_what_is_a_room_kind_s_to_set() -> None:
     policy = PolicyBook({"rooms": {"doc": {"preset": "chat"}}}).resolve(room="doc:1")
-    assert (policy.grace_seconds, policy.views) == (5, {"@member": "status", "default": "none"})
+    assert (policy.grace_seconds, policy.views) == (5, PRESETS["chat"]["views"])
     assert policy.lease_visible_seconds == 60
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from hereabouts.engine.policy import Policy
+from hereabouts.engine.policy import Policy, PolicyBook
 from hereabouts.engine.roster import MemberFold
 from hereabouts.engine.status import OFFLINE, Outcome
 from hereabouts.engine.visibility import coarse, project_member, project_user, shows_typing, view_for
@@ -68,6 +68,15 @@ def test_without_an_own_entry_the_widest_that_matches_counts() -> None:
     assert view_for(policy, "rooms", "x", is_member=True) == "status"
     assert view_for(policy, "rooms", "x", is_member=True, is_related=True) == "full"
     assert view_for(policy, "rooms", "x") == "none"
+
+
+def test_in_a_chat_members_see_each_other_there_and_who_is_related_sees_the_card() -> None:
+    policy = PolicyBook({"default": {"preset": "chat"}}).resolve()
+    assert [view_for(policy, "rooms", None, is_member=is_member) for is_member in (True, False)] == ["status", "none"]
+    assert [view_for(policy, "users", None, is_related=is_related) for is_related in (True, False)] == [
+        "status",
+        "none",
+    ]
 
 
 @pytest.mark.parametrize("role", ["@member", "@related", "default"])

@@ -152,7 +152,8 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "chat": {
         "beat.visible_seconds": 30, "beat.hidden_seconds": 60, "lease.visible_seconds": 75,
         "lease.hidden_seconds": 150, "grace_seconds": 5, "stale_after_seconds": 75,
-        "views": {"@member": "status", "default": "none"},
+        # In a room its members, of users' cards those whom the host says one talks with; strangers see nothing.
+        "views": {"@member": "status", "@related": "status", "default": "none"},
     },
 }  # fmt: skip
 """The five write-ups' values (ledger 1.7) and the profile of the tests."""
