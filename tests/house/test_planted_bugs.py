@@ -46,7 +46,9 @@ BUGS: Final = [
     for page in sorted((ROOT / "tests" / "house" / "planted").glob("*.toml"))
     for bug in tomllib.loads(page.read_text("utf-8"))["bug"]
 ]
-SOUND: Final = Bug("no bug at all", "version.py", "", "", sorted({test for bug in BUGS for test in bug.tests}))
+_TESTS: Final = {Path(test).parent: test for bug in BUGS for test in sorted(bug.tests, reverse=True)}
+SOUND: Final = Bug("no bug at all", "version.py", "", "", sorted(_TESTS.values()))
+"""A file of tests from each folder: it shows that where they run they can pass. All of them pass beside this one."""
 
 
 def plant(bug: Bug, folder: Path) -> None:
