@@ -16,6 +16,7 @@ from hereabouts.engine.status import Outcome
 from hereabouts.fanout.cards import Cards
 from hereabouts.journal.base import Journal
 from hereabouts.protocol.codes import CloseCode
+from hereabouts.runtime.acts import Acts
 from hereabouts.runtime.beats import HttpBeats
 from hereabouts.runtime.canary import Canary
 from hereabouts.runtime.clock import Clock
@@ -24,6 +25,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.elsewhere import Elsewhere
+from hereabouts.runtime.ending import Endings
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
@@ -35,6 +37,9 @@ from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.sweeping import Sweep
+from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.runtime.telling import Telling
 from hereabouts.runtime.tenure import Tenure
 from hereabouts.runtime.throttle import Throttle
 from hereabouts.runtime.timers import Timers
@@ -89,7 +94,9 @@ class Node:
         self.looking = Looking(context, self.relay, self.cards, self.onlookers, self.kinds)
         self.entrance = Entrance(context, self.registry, self.relay, self.writer)
         self.commands = Commands(context, self.relay, self.people, self.writer, self.looking, self.holdings)
-        self.beats = HttpBeats(context, self.registry, self.entrance, self.writer, Elsewhere(context))
+        self.switchboard = Switchboard(context)
+        self.telling = Telling(context, self.switchboard)
+        self.beats = HttpBeats(context, self.registry, self.entrance, self.writer, Elsewhere(context, self.switchboard))
         self.driver = Driver(
             context,
             verifier,
@@ -104,6 +111,7 @@ class Node:
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
         self.governing = self._governing()
         self.canary = Canary(context)
+        self.acts = self._acts()
         self.is_open = False
         self.ready_needs_store = False
 
@@ -121,6 +129,12 @@ class Node:
             self.kinds,
         )
 
+    def _acts(self) -> Acts:
+        context, registry = self.context, self.registry
+        endings = Endings(context, registry, self.driver, self.writer, self.looking, self.holdings)
+        sweep = Sweep(context, registry, self.people, self.relay, self.writer)
+        return Acts(context, self.switchboard, self.telling, endings, sweep, self.relations, self.onlookers)
+
     async def open(self) -> None:
         """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""
         self.webhooks.prepare()
@@ -130,11 +144,13 @@ class Node:
         await self.context.backend.open()
         await self.verifier.open()
         self.timers.start()
+        self.telling.start()
 
     async def close(self) -> None:
         """Let go of every part, highest first."""
         self.is_open = False
         self.timers.stop()
+        await self.telling.stop()
         await self.holdings.settled()
         await self.webhooks.stop()
         await self.verifier.close()

@@ -116,6 +116,10 @@ class Peers(ABC):
         """Whether the node held its lease when this one last renewed its own."""
 
     @abstractmethod
+    def others(self) -> tuple[Owner, ...]:
+        """Every other node that held its lease when this one last renewed its own."""
+
+    @abstractmethod
     async def ask(self, owner: Owner, question: bytes) -> bytes | None:
         """What that node answers; `None` where it does not answer in time."""
 

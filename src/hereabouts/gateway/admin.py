@@ -13,11 +13,9 @@ from hereabouts.gateway.door import Door
 from hereabouts.gateway.explain import EXPLAINS, explain_calls
 from hereabouts.gateway.parts import Parts
 from hereabouts.routes import Bound, Call
-from hereabouts.runtime.ending import Endings
 from hereabouts.runtime.explaining import Explaining
 from hereabouts.runtime.overview import Overview
 from hereabouts.runtime.reading import Reading
-from hereabouts.runtime.sweeping import Sweep
 
 ADMIN: Final[tuple[Call[Any, Any], ...]] = (
     *EXPLAINS,
@@ -33,14 +31,12 @@ def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
     """What admins read and do."""
     context = node.context
     overview = Overview(context, node.registry, node.relay, node.driver)
-    endings = Endings(context, node.registry, node.driver, node.writer, node.looking)
-    sweep = Sweep(context, node.registry, node.people, node.relay, node.writer)
     explaining = Explaining(context, node.registry, node.people, overview, reading, node.relations)
     return [
         *explain_calls(explaining),
         *AdminReads(context, overview).calls(),
         *health_calls(node, overview),
-        *AdminActs(context, door, endings, sweep, node.holdings).calls(),
+        *AdminActs(context, door, node.acts).calls(),
         *AdminPolicy(context, door, node.governing).calls(),
         *AdminAudit(context).calls(),
     ]

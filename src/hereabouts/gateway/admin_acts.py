@@ -12,11 +12,10 @@ from hereabouts.gateway.door import Door
 from hereabouts.journal.cooldowns import Cooled
 from hereabouts.protocol.codec import check_id
 from hereabouts.routes import Asked, Bound, Call, Nothing
+from hereabouts.runtime.acts import Acts
 from hereabouts.runtime.context import Context
-from hereabouts.runtime.ending import Endings, Reached
-from hereabouts.runtime.holdings import Holdings
+from hereabouts.runtime.ending import End, Ended
 from hereabouts.runtime.noting import By, note
-from hereabouts.runtime.sweeping import Sweep
 
 COOLDOWN_SECONDS: Final = 300.0
 """How long a cooldown is that names no length."""
@@ -79,9 +78,9 @@ class RevokeBody(Struct):
 
 
 class ActAnswer(Struct):
-    """Whom it concerned: sessions of this node, and up to 500 users, theirs or the holders.
+    """Whom it concerned: sessions of all nodes, and up to 500 users, theirs or the holders.
 
-    `until_at` is the end of the cooldown.
+    `until_at` is the end of the cooldown. `silent` names nodes that have not answered; they are told for five minutes.
     """
 
     dry_run: bool
@@ -89,6 +88,7 @@ class ActAnswer(Struct):
     users: list[str]
     until_at: int | None
     audited: bool
+    silent: list[str]
 
 
 class CooldownParams(Struct):
@@ -175,12 +175,10 @@ USERS_TOLD: Final = 500
 class AdminActs:
     """The calls."""
 
-    def __init__(self, context: Context, door: Door, endings: Endings, sweep: Sweep, holdings: Holdings) -> None:
+    def __init__(self, context: Context, door: Door, acts: Acts) -> None:
         self._context = context
         self._door = door
-        self._endings = endings
-        self._sweep = sweep
-        self._holdings = holdings
+        self._acts = acts
 
     def calls(self) -> list[Bound]:
         """`POST /v1/admin/…`."""
@@ -194,7 +192,7 @@ class AdminActs:
 
     async def _do_sweep(self, asked: Asked[Nothing, SweepBody]) -> SweepAnswer:
         body, by = asked.body, by_of(asked, self._door, asked.body.reason)
-        swept = await self._sweep.run(by.tenant, is_dry=body.dry_run)
+        swept = await self._acts.sweep(by.tenant, is_dry=body.dry_run)
         told: dict[str, Any] = {
             "sessions": swept.sessions,
             "lost": swept.lost,
@@ -208,88 +206,50 @@ class AdminActs:
         body, by = asked.body, by_of(asked, self._door, asked.body.reason)
         self._check_id(body.id, f"the id of a {body.what}")
         until_at = self._until_at(body.mode, body.cooldown_seconds)
-        endings, tenant, id = self._endings, by.tenant, body.id
-        user_id: str | None = None
-        if body.what == "holding":
-            return await self._clear_holding(body, by, until_at)
-        if body.what == "session":
-            reached = endings.session(tenant, id)
-            user_id = next(iter(reached.users), None)
-            doing = endings.clear_session(reached, body.reason, until_at)
-        elif body.what == "user":
-            reached, user_id = endings.user(tenant, id), id
-            doing = endings.clear_user(tenant, id, body.reason, until_at)
-        else:
-            reached = endings.room(tenant, id)
-            doing = endings.clear_room(tenant, id, body.reason, until_at)
-        if body.dry_run:
-            doing.close()
-            return _answer(reached, until_at, dry_run=True)
-        await doing
-        return await self._noted(by, "clear", f"{body.what}:{id}", user_id, reached, until_at)
-
-    async def _clear_holding(self, body: ClearBody, by: By, until_at: int | None) -> ActAnswer:
-        users = sorted(holding.user_id for holding in self._holdings.holders(by.tenant, body.id))
-        answer = ActAnswer(body.dry_run, 0, users[:USERS_TOLD], until_at, audited=False)
-        if body.dry_run:
-            return answer
-        if until_at is not None:
-            await self._endings.cool_holding(by.tenant, body.id, body.reason, until_at)
-        await self._holdings.clear(by.tenant, body.id)
-        details: dict[str, Any] = {"users": answer.users, **({} if until_at is None else {"until_at": until_at})}
-        user_id = users[0] if len(users) == 1 else None
-        answer.audited = await note(self._context, by, "clear", f"holding:{body.id}", user_id, details)
-        return answer
+        end = End(body.what, by.tenant, body.id, body.reason, self._context.now().at, until_at)
+        user_id = body.id if body.what == "user" else None
+        return await self._act(end, by, "clear", f"{body.what}:{body.id}", user_id, is_dry=body.dry_run)
 
     async def _kick(self, asked: Asked[Nothing, KickBody]) -> ActAnswer:
         body, by = asked.body, by_of(asked, self._door, asked.body.reason)
         self._check_id(body.room, "the id of a room")
         self._check_id(body.user_id, "the id of a user")
         until_at = self._until_at(body.mode, body.cooldown_seconds)
-        reached = self._endings.member(by.tenant, body.room, body.user_id)
-        if body.dry_run:
-            return _answer(reached, until_at, dry_run=True)
-        await self._endings.kick(by.tenant, body.room, body.user_id, body.reason, until_at)
-        return await self._noted(by, "kick", f"room:{body.room}", body.user_id, reached, until_at)
+        end = End("member", by.tenant, body.room, body.reason, self._context.now().at, until_at, body.user_id)
+        return await self._act(end, by, "kick", f"room:{body.room}", body.user_id, is_dry=body.dry_run)
 
     async def _revoke(self, asked: Asked[Nothing, RevokeBody]) -> ActAnswer:
         body, by = asked.body, by_of(asked, self._door, asked.body.reason)
         if (body.user_id is None) == (body.token_id is None):
             raise Refusal("bad_request", "the body names a user_id or a token_id: one of them")
-        if body.user_id is not None:
-            self._check_id(body.user_id, "the id of a user")
-            reached, target = self._endings.user(by.tenant, body.user_id), f"user:{body.user_id}"
-            doing = self._endings.revoke_user(by.tenant, body.user_id, body.reason)
-        else:
-            token_id = body.token_id or ""
-            self._check_id(token_id, "the id of a token")
-            reached, target = self._endings.token(by.tenant, token_id), f"token:{token_id}"
-            doing = self._endings.revoke_token(by.tenant, token_id, body.reason)
-        if body.dry_run:
-            doing.close()
-            return _answer(reached, None, dry_run=True)
-        await doing
-        user_id = body.user_id or next(iter(reached.users), None)
-        return await self._noted(by, "revoke", target, user_id, reached, None)
+        kind, id = ("user", body.user_id) if body.user_id is not None else ("token", body.token_id or "")
+        self._check_id(id, f"the id of a {kind}")
+        what: Ended = "token" if body.user_id is None else "user_tokens"
+        end = End(what, by.tenant, id, body.reason, self._context.now().at)
+        return await self._act(end, by, "revoke", f"{kind}:{id}", body.user_id, is_dry=body.dry_run)
+
+    async def _act(self, end: End, by: By, action: str, target: str, user_id: str | None, *, is_dry: bool) -> ActAnswer:
+        if is_dry:
+            concerned = await self._acts.whom(end)
+            return ActAnswer(True, concerned.sessions, concerned.users[:USERS_TOLD], end.until_at, False, [])
+        concerned, silent = await self._acts.end(end)
+        sessions, users = concerned.sessions, concerned.users
+        details: dict[str, Any] = {"sessions": sessions, "users": users[:USERS_TOLD]}
+        details |= {} if end.until_at is None else {"until_at": end.until_at}
+        details |= {"silent": silent} if silent else {}
+        if user_id is None and len(users) == 1 and end.what != "room":
+            user_id = users[0]
+        audited = await note(self._context, by, action, target, user_id, details)
+        return ActAnswer(False, sessions, users[:USERS_TOLD], end.until_at, audited, silent)
 
     async def _end_cooldown(self, asked: Asked[CooldownParams, Nothing]) -> CooldownEnded:
         params, by = asked.params, by_of(asked, self._door, asked.params.reason)
-        ended = await self._context.journal.cooldowns.end(by.tenant, params.kind, params.id)
+        ended = await self._acts.end_cooldown(by.tenant, params.kind, params.id)
         if not ended:
             return CooldownEnded(ended=False, audited=False)
         target = f"{params.kind}:{params.id}"
         user_id = params.id if params.kind == "user" else None
         return CooldownEnded(ended=True, audited=await note(self._context, by, "end_cooldown", target, user_id))
-
-    async def _noted(
-        self, by: By, action: str, target: str, user_id: str | None, reached: Reached, until_at: int | None
-    ) -> ActAnswer:
-        answer = _answer(reached, until_at, dry_run=False)
-        details: dict[str, Any] = {"sessions": answer.sessions, "users": answer.users}
-        if until_at is not None:
-            details["until_at"] = until_at
-        answer.audited = await note(self._context, by, action, target, user_id, details)
-        return answer
 
     def _check_id(self, id: str, what: str) -> None:
         check_id(id, what, id_bytes=self._context.limits.id_bytes)
@@ -306,7 +266,3 @@ def by_of(asked: Asked[Any, Any], door: Door, reason: str | None) -> By:
     """Who makes a call, for the audit."""
     caller = asked.caller
     return By(caller.identity.tenant, caller.name, address_of(asked.request, door), reason)
-
-
-def _answer(reached: Reached, until_at: int | None, *, dry_run: bool) -> ActAnswer:
-    return ActAnswer(dry_run, len(reached.sessions), reached.users[:USERS_TOLD], until_at, audited=False)

@@ -102,7 +102,7 @@ def all_calls(
         *WebhookCalls(node.context, door, node.webhooks).calls(),
         EVENTS.to(Events(door, node.looking).open),
         *SubjectCalls(door, erasing, reading).calls(),
-        *RelationCalls(node.relations, node.onlookers).calls(),
+        *RelationCalls(node.relations, node.acts).calls(),
         *Occupying(door, node.holdings, node.kinds).calls(),
         *admin_calls(node, door, reading),
         *Analytics(node.context).calls(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from hereabouts.auth.tokens import Verifier
+from hereabouts.runtime.acts import Acts
 from hereabouts.runtime.beats import HttpBeats
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.dispatcher import Dispatcher
@@ -19,6 +20,8 @@ from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.runtime.telling import Telling
 from hereabouts.runtime.timers import Timers
 from hereabouts.runtime.writer import Writer
 from hereabouts.telemetry import Reading
@@ -46,6 +49,9 @@ class Parts(Protocol):
     writer: Writer
     webhooks: Dispatcher
     governing: Governing
+    switchboard: Switchboard
+    telling: Telling
+    acts: Acts
 
     def readings(self) -> dict[str, Reading]:
         """Every metric at this moment."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from hereabouts.routes import Asked, Bound, Call, Nothing
-from hereabouts.runtime.onlookers import Onlookers
+from hereabouts.runtime.acts import Acts
 from hereabouts.runtime.relations import Relations
 
 
@@ -66,11 +66,11 @@ RELATIONS: Final[tuple[Call[Any, Any], ...]] = (EDGES, PUT_EDGE, DELETE_EDGE)
 
 
 class RelationCalls:
-    """The calls. Each returns when those who look have been told."""
+    """The calls. Each returns when those who look have been told, on every node that answers."""
 
-    def __init__(self, relations: Relations, onlookers: Onlookers) -> None:
+    def __init__(self, relations: Relations, acts: Acts) -> None:
         self._relations = relations
-        self._onlookers = onlookers
+        self._acts = acts
 
     def calls(self) -> list[Bound]:
         """`/v1/relations/…`."""
@@ -82,10 +82,8 @@ class RelationCalls:
 
     async def _put(self, asked: Asked[EdgeParams, Nothing]) -> None:
         tenant, params = asked.caller.identity.tenant, asked.params
-        if await self._relations.put(tenant, params.watcher, params.watched):
-            await self._onlookers.changed(tenant, params.watcher)
+        await self._acts.relate(tenant, params.watcher, params.watched, may_watch=True)
 
     async def _delete(self, asked: Asked[EdgeParams, Nothing]) -> None:
         tenant, params = asked.caller.identity.tenant, asked.params
-        if await self._relations.remove(tenant, params.watcher, params.watched):
-            await self._onlookers.changed(tenant, params.watcher)
+        await self._acts.relate(tenant, params.watcher, params.watched, may_watch=False)

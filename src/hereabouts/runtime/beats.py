@@ -19,11 +19,12 @@ from hereabouts.runtime.barring import check_join, check_resume
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import take
 from hereabouts.runtime.context import Context
-from hereabouts.runtime.elsewhere import Answered, Elsewhere, Left, Question
+from hereabouts.runtime.elsewhere import Elsewhere, Left, Question
 from hereabouts.runtime.entrance import Entrance
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.looking import room_full
 from hereabouts.runtime.registry import Registry, leave_token
+from hereabouts.runtime.switchboard import Answered
 from hereabouts.runtime.writer import Writer
 
 

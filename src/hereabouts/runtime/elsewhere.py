@@ -17,6 +17,7 @@ from hereabouts.engine.identity import Identity
 from hereabouts.engine.records import Owner
 from hereabouts.errors import Refusal
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.switchboard import Answered, Switchboard
 
 REMEMBERED_MOST: Final = 100_000
 """Sessions of other nodes whose owner is remembered."""
@@ -37,36 +38,26 @@ class Left(Struct, frozen=True, tag="leave"):
     after_seconds: float | None
 
 
-class Answered(Struct, frozen=True):
-    """What came of it. Without `body` and `code`, the session is not there."""
-
-    body: Raw | UnsetType = UNSET
-    code: str | None = None
-    message: str = ""
-    limit: str | None = None
-    retry_after_seconds: float | None = None
-
-
 Question = Beaten | Left
 Answer = Callable[[Question], Awaitable[Answered]]
 
 _question = msgspec.json.Decoder(Question)
-_answered = msgspec.json.Decoder(Answered)
 
 
 class Elsewhere:
     """Asks the node that owns a session, and answers where this one does."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, switchboard: Switchboard) -> None:
         self._context = context
+        self._switchboard = switchboard
         self._owners: OrderedDict[str, Owner] = OrderedDict()
         self._answer: Answer | None = None
 
     def answer_with(self, answer: Answer) -> None:
         """Let `answer` answer other nodes."""
         self._answer = answer
-        if self._context.backend.peers is not None:
-            self._context.backend.peers.on_asked(self._asked)
+        for type in ("beat", "leave"):
+            self._switchboard.answer_raw(type, self._asked)
 
     async def beat(self, identity: Identity, secret: str, body: bytes) -> bytes | None:
         """What the owner of the session answers to a beat; `None` where no living node has it. Raises `Refusal`."""
@@ -86,10 +77,10 @@ class Elsewhere:
         owner = remembered or await self._owner(session_id)
         if owner is None or owner == self._context.owner:
             return None
-        told = await peers.ask(owner, msgspec.json.encode(question)) if peers.lives(owner) else None
+        told = await self._switchboard.ask(owner, question) if peers.lives(owner) else None
         if told is None and peers.lives(owner):
             raise Refusal("degraded", "the node that has this session did not answer", retry_after_seconds=1)
-        answered = Answered() if told is None else _answered.decode(told)
+        answered = told or Answered()
         if answered.code is not None:
             raise Refusal(
                 answered.code, answered.message, limit=answered.limit, retry_after_seconds=answered.retry_after_seconds
@@ -118,16 +109,9 @@ class Elsewhere:
         if len(self._owners) > REMEMBERED_MOST:
             self._owners.popitem(last=False)
 
-    async def _asked(self, question: bytes) -> bytes:
+    async def _asked(self, question: bytes) -> Answered:
         assert self._answer is not None
-        try:
-            asked = _question.decode(question)
-            if isinstance(asked, Beaten) and asked.info is not UNSET:
-                asked = structs.replace(asked, identity=structs.replace(asked.identity, info=asked.info))
-            answered = await self._answer(asked)
-        except Refusal as refusal:
-            answered = Answered(UNSET, refusal.code, refusal.message, refusal.limit, refusal.retry_after_seconds)
-        except Exception as error:
-            self._context.failed(error)
-            answered = Answered(UNSET, "internal", "a fault of the server; it is in its log")
-        return msgspec.json.encode(answered)
+        asked = _question.decode(question)
+        if isinstance(asked, Beaten) and asked.info is not UNSET:
+            asked = structs.replace(asked, identity=structs.replace(asked.identity, info=asked.info))
+        return await self._answer(asked)

@@ -65,10 +65,14 @@ class Leases:
 
     def lives(self, owner: Owner) -> bool:
         """See `Peers.lives`."""
+        return owner in self.others()
+
+    def others(self) -> tuple[Owner, ...]:
+        """See `Peers.others`."""
         last = self._last
-        return last is not None and any(
-            peer.owner == owner and peer.renewed_at + self._lease_ms > last.at for peer in last.peers
-        )
+        if last is None:
+            return ()
+        return tuple(peer.owner for peer in last.peers if peer.renewed_at + self._lease_ms > last.at)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._is_stopped:

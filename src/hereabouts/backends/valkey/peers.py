@@ -94,6 +94,10 @@ class ValkeyPeers(Peers):
         """See `Peers.lives`."""
         return self._leases.lives(owner)
 
+    def others(self) -> tuple[Owner, ...]:
+        """See `Peers.others`."""
+        return self._leases.others()
+
     async def ask(self, owner: Owner, question: bytes) -> bytes | None:
         """See `Peers.ask`."""
         return await self._asking.ask(owner, question)
