@@ -81,8 +81,7 @@ class Node:
             random_bytes=random_bytes,
             file=self.timers.file,
         )
-        context = self.context
-        self.registry = Registry()
+        context, self.registry = self.context, Registry()
         self.cards = Cards(context, policies.resolve().fanout_window_seconds)
         self.people = People(context, self.cards, self._turned, self.moved)
         self.relay = Relay(context, self.people)
@@ -107,11 +106,9 @@ class Node:
             self.writer,
             self.entrance,
         )
-
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
-        self.governing = self._governing()
+        self.governing, self.acts = self._governing(), self._acts()
         self.canary = Canary(context)
-        self.acts = self._acts()
         self.is_open = False
         self.ready_needs_store = False
 
@@ -127,6 +124,8 @@ class Node:
             self.onlookers,
             self.holdings,
             self.kinds,
+            self.switchboard,
+            self.telling,
         )
 
     def _acts(self) -> Acts:

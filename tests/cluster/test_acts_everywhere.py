@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from hereabouts.protocol import codes
+from hereabouts.runtime.reading import Reading
+from hereabouts.runtime.switchboard import Answered
 from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.valkey import ValkeyServer
-from hereabouts.testing.waiting import until
+from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Refused
 
 ROOM = "lobby"
@@ -37,7 +40,7 @@ async def both(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[Arenas]:
             )
             for name in "ab"
         ]
-        await until(lambda: bool(a.node.switchboard.others() and b.node.switchboard.others()))
+        await eventually(lambda: bool(a.node.switchboard.others() and b.node.switchboard.others()))
         yield a, b
 
 
@@ -67,7 +70,7 @@ async def test_clearing_and_kicking_reach_every_node(both: Arenas) -> None:
         assert ended["ended"]
         await there.join(ROOM)
         # A user of another node, all of whose sessions end; and a room in which only another node has members.
-        assert (await eve.post("/v1/admin/clear", what="user", id="ada", reason="gone"))["sessions"] == 2
+        assert (await eve.post("/v1/admin/clear", what="user", id="ada", reason="gone"))["users"] == ["ada"]
         for wire in (here, there):
             assert await wire.closed() == codes.CLEARED.number
         assert (await eve.post("/v1/admin/clear", what="room", id=ROOM, reason="over"))["users"] == ["bob"]
@@ -87,10 +90,93 @@ async def test_what_is_revoked_at_one_node_is_good_at_none(both: Arenas) -> None
         assert (await eve.post("/v1/admin/sweep"))["sessions"] == 1
 
 
-async def test_relations_set_at_one_node_hold_for_those_who_look_at_another(both: Arenas) -> None:
+async def test_relations_set_at_one_node_hold_at_another(both: Arenas) -> None:
     a, b = both
+    for may_watch, watched in ((True, {"bob"}), (False, set())):
+        await a.node.acts.relate("default", "ada", "bob", may_watch=may_watch)
+        assert await b.node.relations.watched_by("default", "ada") == watched
+
+
+async def test_a_policy_set_at_one_node_is_in_force_at_all_of_them(both: Arenas) -> None:
+    a, b = both
+    wire = await b.enter("ada", ROOM)
     async with admin(a) as eve, admin(b) as eve_there:
-        await eve.put("/v1/relations/ada/bob")
-        assert (await eve_there.get("/v1/relations/ada"))["watched"] == ["bob"]
-        await eve.delete("/v1/relations/ada/bob")
-        assert (await eve_there.get("/v1/relations/ada"))["watched"] == []
+        overlay = {"default": {"idle_after_seconds": 4}}
+        await eve.put("/v1/admin/policy", policy=overlay, reason="sooner")
+        assert (await wire.expect("policy"))["policy"]["idle_after_seconds"] == 4
+        assert (await eve_there.get("/v1/admin/policy"))["overlay"] == overlay
+        await eve_there.delete("/v1/admin/policy", reason="as it was")
+        assert (await eve.get("/v1/admin/policy"))["overlay"] is None
+
+
+async def test_the_owner_says_whether_somebody_looks_and_how_a_session_is(both: Arenas) -> None:
+    a, b = both
+    wire = await b.enter("ada", ROOM)
+    reading = Reading(
+        a.node.context, a.node.relay, a.node.people, a.node.registry, a.node.relations, a.node.switchboard
+    )
+    assert await reading.should_notify("default", "ada") == (False, "here")
+    async with admin(a) as eve:
+        explained = await eve.get("/v1/users/ada/explain")
+        assert [row["session"]["session_id"] for row in explained["sessions"]] == [wire.welcome["session_id"]]
+        assert explained["unknown"] == []
+        exported = await eve.get("/v1/users/ada/export")
+        assert [session["rooms"].keys() for session in exported["sessions"]] == [{ROOM}]
+        # A node that does not answer makes nobody certain.
+        b.node.switchboard.answer_raw("signs", silent)
+        b.node.switchboard.answer_raw("explain", silent)
+        assert await reading.should_notify("default", "ada") == (True, "doubtful")
+        assert (await eve.get("/v1/users/ada/explain"))["unknown"] == ["b"]
+
+
+async def silent(question: bytes) -> Answered:
+    await pause(0.5)
+    return Answered()
+
+
+async def test_an_erased_user_is_forgotten_everywhere(both: Arenas) -> None:
+    a, b = both
+    wire = await b.enter("ada", ROOM)
+    async with admin(a) as eve:
+        erased = (await eve.delete("/v1/users/ada"))["erased"]
+        assert erased["live"] == 1
+        assert await wire.closed() == codes.CLEARED.number
+        assert (await eve.get("/v1/users/ada/explain"))["sessions"] == []
+
+
+async def test_two_versions_can_talk(both: Arenas) -> None:
+    a, b = both
+    (owner,) = a.node.switchboard.others()
+    known = await a.node.switchboard.ask(owner, Later("default", False, ["what the next version adds"]))
+    assert known is not None and known.code is None
+    unknown = await a.node.switchboard.ask(owner, Unheard())
+    assert unknown is not None and unknown.code == "unsupported"
+    assert b.node.context.telemetry.faults == 0
+
+
+class Later(Struct, tag="sweep"):
+    tenant: str
+    is_dry: bool
+    added: list[str]
+
+
+class Unheard(Struct, tag="unheard_of"):
+    pass
+
+
+async def test_a_node_that_was_cut_off_is_told_when_it_is_back(both: Arenas) -> None:
+    a, b = both
+    wire = await b.enter("ada", ROOM)
+    asked, there = b.node.switchboard._asked, b.node.context.backend.peers
+    assert there is not None
+    there.on_asked(never_answers)
+    async with admin(a) as eve:
+        done = await eve.post("/v1/admin/revoke", user_id="ada", reason="stolen")
+        assert (done["sessions"], done["silent"]) == (0, ["b"])
+    there.on_asked(asked)
+    assert await wire.closed() == codes.REVOKED.number
+
+
+async def never_answers(question: bytes) -> bytes:
+    await pause(3)
+    return b"{}"

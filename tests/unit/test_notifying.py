@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hereabouts.engine.identity import Identity
-from hereabouts.engine.notifying import Sign, Verdict, should_notify, sign_of, sign_of_record
+from hereabouts.engine.notifying import Sign, Verdict, should_notify, sign_of, sign_unknown
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Now, Owner
 from hereabouts.engine.session import Session
@@ -49,9 +49,10 @@ def test_half_a_lease_without_a_word_is_a_doubt() -> None:
     session = a_session()
     assert sign_of(session, Now(29.9, 29_900)) == HERE
     assert sign_of(session, Now(30.0, 30_000)) == STALE
-    record = session.presence()
-    assert sign_of_record(record, 60, Now(0.0, 29_999)) == HERE
-    assert sign_of_record(record, 60, Now(0.0, 30_000)) == STALE
+
+
+def test_of_a_session_whose_node_does_not_answer_nothing_is_certain() -> None:
+    assert sign_unknown(a_session().presence()) == STALE
 
 
 def test_a_lost_session_is_a_doubt_and_a_hidden_one_does_not_look() -> None:

@@ -38,10 +38,9 @@ def sign_of(session: Session, now: Now) -> Sign:
     return Sign(session.visible and session.active, is_fresh)
 
 
-def sign_of_record(record: Presence, lease_seconds: float, now: Now) -> Sign:
-    """What another node's session shows: its record has the newest proof only as of its last change."""
-    is_fresh = now.at - record.last_seen_at < lease_seconds * DOUBTFUL_SHARE * 1000
-    return Sign(record.visible and record.active, is_fresh)
+def sign_unknown(record: Presence) -> Sign:
+    """What is known of a session whose node does not answer: what it showed when it last changed, and not if still."""
+    return Sign(record.visible and record.active, False)
 
 
 def should_notify(outcome: Outcome, signs: Iterable[Sign], *, is_degraded: bool) -> Verdict:

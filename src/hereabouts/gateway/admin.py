@@ -31,7 +31,7 @@ def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
     """What admins read and do."""
     context = node.context
     overview = Overview(context, node.registry, node.relay, node.driver)
-    explaining = Explaining(context, node.registry, node.people, overview, reading, node.relations)
+    explaining = Explaining(context, node.registry, node.people, overview, reading, node.relations, node.switchboard)
     return [
         *explain_calls(explaining),
         *AdminReads(context, overview).calls(),

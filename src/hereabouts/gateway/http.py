@@ -91,10 +91,18 @@ def all_calls(
     node: Parts, door: Door, callers: Callers, minter: Minter | None, admin_roles: Collection[str]
 ) -> list[Bound]:
     """Every typed call; the most frequent first, as they are tried in this order."""
-    reading = Reading(node.context, node.relay, node.people, node.registry, node.relations)
+    reading = Reading(node.context, node.relay, node.people, node.registry, node.relations, node.switchboard)
     beacons = Beacons(node.beats, door)
     erasing = Erasing(
-        node.context, node.driver, node.registry, node.people, node.onlookers, node.holdings, node.webhooks
+        node.context,
+        node.driver,
+        node.registry,
+        node.people,
+        node.onlookers,
+        node.holdings,
+        node.webhooks,
+        node.switchboard,
+        node.telling,
     )
     return [
         *beating_calls(node.beats, beacons, minter, admin_roles),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct
 
 from hereabouts.auth.tokens import EVERYTHING
 from hereabouts.engine.explaining import StatusExplained, explain_status
 from hereabouts.engine.identity import Identity
-from hereabouts.engine.records import FeedKey, Records
+from hereabouts.engine.records import FeedKey, Presence, Records
 from hereabouts.engine.session import Session
 from hereabouts.engine.visibility import view_of
 from hereabouts.journal.base import Transition
@@ -18,9 +19,10 @@ from hereabouts.protocol.messages import User
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.overview import Overview, SessionRow
 from hereabouts.runtime.people import People
-from hereabouts.runtime.reading import Reading
+from hereabouts.runtime.reading import OWNER_SECONDS, Reading
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations
+from hereabouts.runtime.switchboard import Switchboard
 
 TRANSITIONS = 10
 """Changes of status that are told."""
@@ -62,7 +64,10 @@ class ViewExplained(Struct, frozen=True):
 
 
 class Explained(Struct, frozen=True):
-    """All that makes the server say what it says of a user. `held_out` are cooldowns that keep the user out."""
+    """All that makes the server say what it says of a user. `held_out` are cooldowns that keep the user out.
+
+    `unknown` names nodes that have sessions of the user and did not say in 250 ms how they are.
+    """
 
     user_id: str
     as_of_at: int
@@ -73,6 +78,14 @@ class Explained(Struct, frozen=True):
     view: ViewExplained | None
     transitions: list[Transition]
     held_out: list[Cooldown]
+    unknown: list[str]
+
+
+class SessionsOf(Struct, frozen=True, tag="explain"):
+    """The question how a node's sessions of a user are."""
+
+    tenant: str
+    user_id: str
 
 
 class Explaining:
@@ -86,6 +99,7 @@ class Explaining:
         overview: Overview,
         reading: Reading,
         relations: Relations,
+        switchboard: Switchboard,
     ) -> None:
         self._context = context
         self._registry = registry
@@ -93,6 +107,8 @@ class Explaining:
         self._overview = overview
         self._reading = reading
         self._relations = relations
+        self._switchboard = switchboard
+        switchboard.answer(SessionsOf, self._sessions_here)
 
     async def user(self, tenant: str, user_id: str, viewer: str | None, role: str | None) -> Explained:
         """A user, and with `viewer` what that one sees. Raises `Refusal` for a name that no user has."""
@@ -100,7 +116,8 @@ class Explaining:
         for id in (user_id, *([viewer] if viewer is not None else [])):
             check_id(id, "the id of a user", id_bytes=context.limits.id_bytes)
         records = await self._records(FeedKey(tenant, "user", user_id))
-        sessions = [owned.session for owned in self._registry.of_user(tenant, user_id)]
+        question = SessionsOf(tenant, user_id)
+        sessions, unknown = await self._sessions_there(records, question)
         at = context.now().at
         return Explained(
             user_id=user_id,
@@ -108,11 +125,29 @@ class Explaining:
             node=context.owner.node,
             degraded=context.is_degraded,
             status=explain_status(records),
-            sessions=[self._session(session) for session in sessions],
+            sessions=[*await self._sessions_here(question), *sessions],
             view=None if viewer is None else await self._view(tenant, user_id, viewer, role),
             transitions=await context.journal.transitions(tenant, user_id, TRANSITIONS),
             held_out=[c for c in context.journal.cooldowns.all(tenant, at) if _concerns(c, user_id)],
+            unknown=unknown,
         )
+
+    async def _sessions_here(self, question: SessionsOf) -> list[SessionExplained]:
+        return [self._session(o.session) for o in self._registry.of_user(question.tenant, question.user_id)]
+
+    async def _sessions_there(
+        self, records: list[Records], question: SessionsOf
+    ) -> tuple[list[SessionExplained], list[str]]:
+        owners = {record.owner for record in records if isinstance(record, Presence)} - {self._context.owner}
+        answers = await self._switchboard.ask_each(tuple(owners), question, OWNER_SECONDS)
+        found: list[SessionExplained] = []
+        unknown: list[str] = []
+        for owner, answered in answers.items():
+            if answered is None or answered.body is UNSET:
+                unknown.append(owner.node)
+            else:
+                found += msgspec.json.decode(answered.body, type=list[SessionExplained])
+        return found, sorted(unknown)
 
     async def _records(self, feed: FeedKey) -> list[Records]:
         person = self._people.find(feed)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
+from msgspec import Struct
 
 from hereabouts.engine.policy import PolicyBook
 from hereabouts.engine.relations import require_sound
@@ -32,11 +33,19 @@ from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.runtime.telling import Telling
 
 log = structlog.get_logger("hereabouts")
 
 SLICE: Final = 200
 """Sessions that are governed anew in one turn of the event loop, so that no turn grows long."""
+
+
+class SetThere(Struct, frozen=True, tag="policy"):
+    """A version that was set at another node."""
+
+    version: PolicyVersion
 
 
 class Governing:
@@ -54,6 +63,8 @@ class Governing:
         onlookers: Onlookers,
         holdings: Holdings,
         kinds: Kinds,
+        switchboard: Switchboard,
+        telling: Telling,
     ) -> None:
         self._context = context
         self._registry = registry
@@ -65,6 +76,8 @@ class Governing:
         self._onlookers = onlookers
         self._holdings = holdings
         self._kinds = kinds
+        self._telling = telling
+        switchboard.answer(SetThere, self._take)
         self._one_at_a_time = asyncio.Lock()
         self.version: PolicyVersion | None = None
 
@@ -96,6 +109,29 @@ class Governing:
         except ConfigError as error:
             raise Refusal("bad_request", str(error)) from None
 
+    async def _take(self, there: SetThere) -> bool:
+        """Put in force what was set at another node; whether that is newer than what is in force here.
+
+        Where the journal is shared the version stands in it already. One that does not go with this node's file is
+        refused, and told in its log.
+        """
+        version = there.version
+        async with self._one_at_a_time:
+            if self.version is not None and self.version.at >= version.at:
+                return False
+            try:
+                book = self.check(version.policy)
+            except Refusal as refusal:
+                log.error("policy", text=f"what {version.actor} set at another node is not taken: {refusal.message}")
+                raise
+            kept = self._context.journal.policies
+            newest = await kept.newest() if kept is not None else None
+            if kept is not None and (newest is None or newest.at < version.at):
+                version = await kept.add(version.policy, version.at, version.actor, version.reason)
+            self.version = version
+            await self._put_in_force(book)
+        return True
+
     async def set(self, overlay: dict[str, Any] | None, by: By) -> PolicyVersion:
         """Put an overlay in force, or take it away.
 
@@ -107,6 +143,7 @@ class Governing:
             version = await versions.add(overlay, self._context.now().at, by.actor, by.reason)
             self.version = version
             await self._put_in_force(book)
+        await self._telling.all(SetThere(version))
         action = "set_policy" if overlay is not None else "delete_policy"
         await note(self._context, by, action, "policy", details={"version": version.version})
         return version

@@ -6,13 +6,14 @@ A grant is judged before any look-up, so that what one may not see, what hides a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from msgspec import Struct, structs
+import msgspec
+from msgspec import UNSET, Struct, structs
 
 from hereabouts.engine.identity import Identity
-from hereabouts.engine.notifying import Verdict, should_notify, sign_of, sign_of_record
-from hereabouts.engine.records import FeedKey, Presence
+from hereabouts.engine.notifying import Sign, Verdict, should_notify, sign_of, sign_unknown
+from hereabouts.engine.records import FeedKey, Owner, Presence
 from hereabouts.engine.roster import MemberFold, Roster
 from hereabouts.engine.status import OFFLINE, Outcome, fold, newest
 from hereabouts.engine.visibility import project_user, view_of
@@ -22,10 +23,22 @@ from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.codes import View
 from hereabouts.protocol.messages import User
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations, Sight
 from hereabouts.runtime.relay import Relay
+from hereabouts.runtime.switchboard import Switchboard
+
+OWNER_SECONDS: Final = 0.25
+"""How long the node that owns a session may take to say what only it knows."""
+
+
+class SignsOf(Struct, frozen=True, tag="signs"):
+    """The question what a node knows of its sessions of a user."""
+
+    tenant: str
+    user_id: str
 
 
 class RoomRead(Struct, frozen=True):
@@ -65,13 +78,21 @@ class Reading:
     """Reads for one caller at a time."""
 
     def __init__(
-        self, context: Context, relay: Relay, people: People, registry: Registry, relations: Relations
+        self,
+        context: Context,
+        relay: Relay,
+        people: People,
+        registry: Registry,
+        relations: Relations,
+        switchboard: Switchboard,
     ) -> None:
         self._context = context
         self._relations = relations
         self._relay = relay
         self._people = people
         self._registry = registry
+        self._switchboard = switchboard
+        switchboard.answer(SignsOf, self._signs_here)
 
     @property
     def as_of_at(self) -> int:
@@ -161,16 +182,28 @@ class Reading:
             records = (await self._context.backend.snapshot(feed)).records
         except StoreUnavailable:
             return Verdict(True, "degraded")
-        own = {owned.session.session_id: owned.session for owned in self._registry.of_user(tenant, user_id)}
-        lease_seconds = self._context.policy(tenant).lease_visible_seconds
-        signs = [
-            sign_of(own[record.session_id], now)
-            if record.session_id in own
-            else sign_of_record(record, lease_seconds, now)
-            for record in records
-            if isinstance(record, Presence)
-        ]
+        own = {owned.session.session_id: sign_of(owned.session, now) for owned in self._own(tenant, user_id)}
+        others = {r.owner for r in records if isinstance(r, Presence) and r.session_id not in own}
+        known = own | await self._signs_there(others - {self._context.owner}, SignsOf(tenant, user_id))
+        signs = [known.get(r.session_id) or sign_unknown(r) for r in records if isinstance(r, Presence)]
         return should_notify(fold(records), signs, is_degraded=self._context.is_degraded)
+
+    async def _signs_there(self, owners: set[Owner], question: SignsOf) -> dict[str, Sign]:
+        """What other nodes know of their sessions. Of one that does not answer in time nothing is known."""
+        answers = await self._switchboard.ask_each(tuple(owners), question, OWNER_SECONDS)
+        signs: dict[str, Sign] = {}
+        for answered in answers.values():
+            if answered is not None and answered.body is not UNSET:
+                signs |= msgspec.json.decode(answered.body, type=dict[str, Sign])
+        return signs
+
+    async def _signs_here(self, question: SignsOf) -> dict[str, Sign]:
+        now = self._context.now()
+        own = self._own(question.tenant, question.user_id)
+        return {owned.session.session_id: sign_of(owned.session, now) for owned in own}
+
+    def _own(self, tenant: str, user_id: str) -> tuple[OwnedSession, ...]:
+        return self._registry.of_user(tenant, user_id)
 
     # Rooms
 
