@@ -55,6 +55,12 @@ class Asking:
         finally:
             del self._awaited[number]
 
+    async def close(self) -> None:
+        """Answer nobody any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def heard(self, message: bytes) -> None:
         """A word of another node came."""
         said = _said.decode(message)

@@ -84,6 +84,7 @@ class ValkeyBackend(Backend):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._leases.stop()
         await self.listening.close()
+        await self._asking.close()
         await self.store.close()
 
     async def commit(self, feed: FeedKey, change: Change) -> Commit:

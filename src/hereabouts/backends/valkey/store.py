@@ -53,16 +53,18 @@ class Store:
 
     async def close(self) -> None:
         """Let go."""
-        for task in (self._sender, self._probe):
-            if task is not None:
-                task.cancel()
+        tasks = [task for task in (self._sender, self._probe) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._sender = self._probe = None
         for _, future in self._waiting:
             if not future.done():
                 future.set_exception(StoreUnavailable("the store was closed"))
         self._waiting = []
-        if self.client is not None:
-            await close(self.client)
+        client, self.client = self.client, None
+        if client is not None:
+            await close(client)
 
     def on_health(self, listener: Callable[[bool], None]) -> None:
         """Call `listener` whenever the store goes out of reach, and when it is back."""
