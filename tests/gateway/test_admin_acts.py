@@ -25,7 +25,7 @@ from hereabouts.testing.waiting import pause
 from hereabouts.testing.wire import Refused
 
 SECRET = "M8zq1vYx0cRb7uKd3nWf5tLh2pJg9sEa"
-KEY_NAMES = {"watcher": ["admin:read"], "ops": ["admin"], "reader": ["read"], "minter": ["tokens"]}
+KEY_NAMES = {"watcher": ["admin:read"], "ops": ["admin"], "reader": ["read"], "minter": ["tokens"], "writer": ["write"]}
 KEYS = {name: new_key(name, scopes, [], token_bytes) for name, scopes in KEY_NAMES.items()}
 AUTH: dict[str, Any] = {
     "secret": SECRET,
@@ -413,6 +413,17 @@ async def test_a_cleared_holding_is_free_and_cools_down(kept: Arena) -> None:
             ("holding:account:12", "bob"),
             ("holding:account:12", "ada"),
         ]
+
+
+async def test_a_take_over_by_a_key_is_noted_as_the_keys_also_among_several_holders(kept: Arena) -> None:
+    async with admin(kept, KEYS["ops"].key) as ops, admin(kept, KEYS["writer"].key) as host:
+        policy = {"kinds": {"desk": {"occupancy": {"capacity": 2}}}}
+        await ops.http.put("/v1/admin/policy", json={"policy": policy, "reason": "two at a desk"})
+        for user_id, how in (("ada", "reject"), ("bob", "reject"), ("cy", "take_over")):
+            held = await host.http.put("/v1/occupancy/desk/1", json={"user_id": user_id, "on_conflict": how})
+            assert held.status_code == 200, held.text
+        (entry,) = (await ops.get("/v1/admin/audit", action="take_over"))["entries"]
+        assert (entry["actor"], entry["target"], entry["user_id"]) == ("key:writer", "holding:desk:1", "ada")
 
 
 async def test_a_take_over_is_noted(kept: Arena) -> None:

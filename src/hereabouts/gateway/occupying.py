@@ -150,7 +150,9 @@ class Occupying:
 
     async def _occupy(self, asked: Asked[ResourceParams, OccupyBody]) -> Occupied:
         identity, body = asked.caller.identity, asked.body
-        holder = Holder(_whose(identity, body.user_id), body.name, body.role) if identity.is_server else None
+        holder = None
+        if identity.is_server:
+            holder = Holder(_whose(identity, body.user_id), body.name, body.role, asked.caller.name)
         if holder is None and (body.user_id, body.name, body.role) != (None, None, None):
             raise Refusal("forbidden", "a user holds for itself: user_id, name and role are for API keys")
         granted = await self._holdings.occupy(

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from hereabouts.engine.holdings import Held
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.occupancy import (
     Ask,
@@ -44,6 +43,7 @@ from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Occupancy
 from hereabouts.runtime.barring import check_hold, check_user
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.deciding import Kind
 from hereabouts.runtime.noting import By, note
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.tenure import Tenure, Tenures
@@ -55,22 +55,12 @@ RETRY_SECONDS = 1.0
 
 
 class Holder(Struct, frozen=True):
-    """Somebody on whose behalf a server asks."""
+    """Somebody on whose behalf a server asks. `asked_by` is the server, as the audit names it."""
 
     user_id: str
     name: str | None = None
     role: str | None = None
-
-
-class Kind:
-    """One kind of one tenant, as far as it is held or looked at here."""
-
-    def __init__(self, tenant: str, name: str) -> None:
-        self.tenant = tenant
-        self.name = name
-        self.held = Held()
-        self.fan: KindFan | None = None
-        self.deciding = asyncio.Lock()
+    asked_by: str | None = None
 
 
 class Holdings:
@@ -111,8 +101,7 @@ class Holdings:
             raise Refusal("forbidden", f"the policy lets this role hold nothing of the kind {kind_of(resource)!r}")
         if take_over and not (asker.is_server or may_take_over(policy, asker.role)):
             raise Refusal("forbidden", "this role may not take a holding over")
-        check_user(self._context, tenant, holder.user_id)
-        check_hold(self._context, tenant, resource)
+        self._check_barred(tenant, holder.user_id, resource)
         self._check_count(tenant, holder.user_id, resource)
         has_sessions = await self._has_sessions(tenant, holder.user_id)
         ask = Ask(tenant, resource, holder.user_id, holder.name, holder.role, take_over, has_sessions)
@@ -121,14 +110,20 @@ class Holdings:
             if has_sessions and not await self._has_sessions(tenant, holder.user_id):
                 # The last session went while this was decided: nothing is left behind (rule 3).
                 self._end_later(decision.holding, "closed")
-            await self._note_take_over(tenant, decision)
+            await self._note_take_over(tenant, decision, holder)
+            try:
+                self._check_barred(tenant, holder.user_id, resource)
+            except Refusal:
+                # It was cleared while this was decided, and nobody could end then what was not granted yet.
+                self._end_later(decision.holding, "cleared")
+                raise
             return decision
         self._context.telemetry.occupancy["refused"] += 1
         raise self._refusal(asker, resource, decision)
 
-    async def _note_take_over(self, tenant: str, granted: Granted) -> None:
-        for loser in [happening.loser for happening in granted.happenings if happening.loser is not None]:
-            by = By(tenant, f"user:{granted.holding.user_id}")
+    async def _note_take_over(self, tenant: str, granted: Granted, holder: Holder) -> None:
+        by = By(tenant, holder.asked_by or f"user:{holder.user_id}")
+        for loser in [h.loser or h.holding for h in granted.happenings if h.cause == "taken_over"]:
             await note(self._context, by, "take_over", f"holding:{loser.resource}", loser.user_id)
 
     async def release(self, tenant: str, resource: str, user_id: str, fencing: int | None = None) -> Holding:
@@ -170,6 +165,10 @@ class Holdings:
         check_resource(resource)
         _ = self.kept
 
+    def _check_barred(self, tenant: str, user_id: str, resource: str) -> None:
+        check_user(self._context, tenant, user_id)
+        check_hold(self._context, tenant, resource)
+
     def _check_count(self, tenant: str, user_id: str, resource: str) -> None:
         held, most = self.of_user(tenant, user_id), self._context.limits.rooms_per_session
         kinds = {kind_of(holding.resource) for holding in held} | {kind_of(resource)}
@@ -195,7 +194,7 @@ class Holdings:
 
     async def _decide(self, ask: Ask, policy: Policy) -> Granted | Refused | Cooling:
         kind = self.kind(ask.tenant, kind_of(ask.resource))
-        async with kind.deciding:
+        async with kind.turn():
             decision = await self.kept.occupy(ask, terms_of(policy), self._context.now().at)
             if isinstance(decision, Granted):
                 self._apply(kind, decision.happenings)
@@ -205,7 +204,7 @@ class Holdings:
 
     async def _end(self, giving: Giving) -> Holding | None:
         kind = self.kind(giving.tenant, kind_of(giving.resource))
-        async with kind.deciding:
+        async with kind.turn():
             decision = await self.kept.release(giving, self._context.now().at)
             if isinstance(decision, Ended):
                 self._apply(kind, decision.happenings)
@@ -268,7 +267,7 @@ class Holdings:
         self._tidy(kind)
 
     def _tidy(self, kind: Kind) -> None:
-        if not kind.held and kind.fan is None and not kind.deciding.locked():
+        if not kind.is_needed:
             self._kinds.pop((kind.tenant, kind.name), None)
 
     def of_user(self, tenant: str, user_id: str) -> list[Holding]:
