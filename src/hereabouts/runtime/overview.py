@@ -130,7 +130,7 @@ class Overview:
             visible=session.visible,
             active=session.active,
             connected=session.connection is not None,
-            stale=self._is_stale(session),
+            stale=_is_stale(session, now.tick),
             incarnation=session.incarnation,
             opened_at=session.opened_at,
             last_seen_at=session.last_seen_at,
@@ -138,9 +138,6 @@ class Overview:
             lease_expires_at=now.at + int((session.lapse_tick - now.tick) * 1000),
             rooms=sorted(session.rooms),
         )
-
-    def _is_stale(self, session: Session) -> bool:
-        return self._context.now().tick - session.last_frame_tick > session.policy.stale_after_seconds
 
     def rooms(self, tenant: str, prefix: str, after: str | None, limit: int) -> list[RoomRow]:
         """Rooms by their names in order, those that begin with `prefix`, from the one after `after` on."""
@@ -177,6 +174,7 @@ class Overview:
 
     def stats(self, tenant: str) -> Stats:
         """The numbers of a tenant."""
+        now = self._context.now()
         by_user: dict[str, list[Session]] = {}
         rooms: set[str] = set()
         for owned in self._of(tenant):
@@ -186,10 +184,10 @@ class Overview:
         statuses = Counter("invisible" if outcome.is_invisible else outcome.status for outcome in told)
         links = self._driver.links
         return Stats(
-            as_of_at=self._context.now().at,
+            as_of_at=now.at,
             total=len(by_user),
             **{name: statuses[name] for name in ("online", "idle", "away", "busy", "dnd", "invisible")},
-            stale=sum(all(self._is_stale(s) for s in sessions) for sessions in by_user.values()),
+            stale=sum(all(_is_stale(s, now.tick) for s in sessions) for sessions in by_user.values()),
             sessions=sum(len(sessions) for sessions in by_user.values()),
             connections=sum(1 for link in links if link.viewer and link.viewer.identity.tenant == tenant),
             rooms=len(rooms),
@@ -197,16 +195,24 @@ class Overview:
 
     def ghosts(self, tenant: str) -> int:
         """Sessions that are shown although they were silent for longer than their policy's ghost bound allows."""
-        return sum(self._is_ghost(owned.session) for owned in self._of(tenant))
-
-    def _is_ghost(self, session: Session) -> bool:
-        policy = session.policy
-        late = ghost_bound(policy, self._context.policies.node, policy.fanout_window_max_seconds).closed
-        return self._context.now().tick > session.lapse_tick + late
+        tick, node = self._context.now().tick, self._context.policies.node
+        late_seconds: dict[int, float] = {}
+        count = 0
+        for owned in self._of(tenant):
+            session, policy = owned.session, owned.session.policy
+            late = late_seconds.get(id(policy))
+            if late is None:
+                late = late_seconds[id(policy)] = ghost_bound(policy, node, policy.fanout_window_max_seconds).closed
+            count += tick > session.lapse_tick + late
+        return count
 
     def _of(self, tenant: str) -> Iterator[OwnedSession]:
         """The sessions of a tenant that others may still count, and those that hide."""
         return (o for o in self._registry if o.session.tenant == tenant and o.session.is_published)
+
+
+def _is_stale(session: Session, tick: float) -> bool:
+    return tick - session.last_frame_tick > session.policy.stale_after_seconds
 
 
 def fits(session: Session, chosen: Chosen) -> bool:
