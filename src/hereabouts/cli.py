@@ -189,6 +189,32 @@ def migrate(
         typer.echo(line)
 
 
+@app.command("import-last-seen")
+def import_last_seen(
+    file: Annotated[Path, typer.Argument(help="CSV: user_id, last_seen_at and, if you have it, last_active_at")],
+    config: Config = None,
+    tenant: Annotated[str, typer.Option(help="whose users they are")] = "default",
+) -> None:
+    """Bring "last seen" from a table of your own into the journal. Who was seen by Hereabouts stays as is."""
+    from hereabouts.importing import import_last_seen as bring
+    from hereabouts.journal.opening import open_journal
+
+    url = load(config).journal.url
+    if url == "none":
+        raise ConfigError('journal.url is "none", which keeps nothing; name a journal to import into')
+
+    async def run() -> None:
+        journal = open_journal(url)
+        await journal.open()
+        try:
+            done = await bring(journal, file, tenant)
+        finally:
+            await journal.close()
+        out.print(f"{done.written} users written, {done.known} left as they are")
+
+    asyncio.run(run())
+
+
 @app.command()
 def doctor(
     config: Config = None, is_dev: Annotated[bool, typer.Option("--dev", help="check for `dev`")] = False
