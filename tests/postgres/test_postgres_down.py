@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
 
+import asyncpg
 import pytest
 
+from hereabouts.engine.occupancy import Ask, Granted, Refused, Terms
 from hereabouts.errors import JournalUnavailable
 from hereabouts.journal.base import Journal, SessionClosed
+from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.postgres import PostgresJournal
 from hereabouts.journal.postgres_tables import PostgresMigrations
 from hereabouts.protocol.codes import Status
+from hereabouts.testing.fault_proxy import FaultProxy, Faults
 from hereabouts.testing.journal_contract import AT, T, opened, seen, turned
+from hereabouts.testing.outbox_contract import all_to_crm
 from hereabouts.testing.postgres import PostgresServer, postgres
 from hereabouts.testing.waiting import eventually, pause
 
@@ -134,3 +141,67 @@ async def test_closing_says_what_could_not_be_written(victim: PostgresServer) ->
         assert journal.health().lost_rows == 1
     finally:
         victim.thaw()
+
+
+SLOW_TO_COMMIT = """
+    CREATE FUNCTION hereabouts.dally() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF NEW.user_id LIKE 'lea%' THEN PERFORM pg_sleep(0.5); END IF; RETURN NULL; END
+    $$;
+    CREATE CONSTRAINT TRIGGER dally AFTER INSERT ON hereabouts.transitions DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION hereabouts.dally();
+    CREATE CONSTRAINT TRIGGER dally AFTER INSERT ON hereabouts.occupancy_events DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION hereabouts.dally();
+"""
+
+COMMITTING = "SELECT 1 FROM pg_stat_activity WHERE query ILIKE 'COMMIT%' AND state = 'active'"
+
+
+async def _lose_the_answer(proxy: FaultProxy, other: Any) -> None:
+    """From the next commit on the server hears everything, and nothing that it says comes back."""
+    async with asyncio.timeout(5):
+        while not await other.fetch(COMMITTING):
+            await pause(0.01)
+    proxy.down = Faults(is_black_hole=True)
+
+
+async def _heal(proxy: FaultProxy) -> None:
+    for link in proxy.links:
+        link.cut()
+    proxy.down = Faults()
+
+
+async def test_a_commit_whose_answer_was_lost_is_made_again_and_changes_nothing(victim: PostgresServer) -> None:
+    other = await asyncpg.connect(victim.url())
+    await other.execute(SLOW_TO_COMMIT)
+    async with FaultProxy("127.0.0.1", victim.port, random=Random(1)) as proxy:
+        url = victim.url().replace(str(victim.port), str(proxy.port))
+        journal = PostgresJournal(url, flush_seconds=0.01, statement_seconds=1)
+        journal.outbox.route, journal.outbox.kinds = all_to_crm, frozenset({"user"})
+        await journal.open()
+        for number in range(2):
+            before, after = TURNS[number]
+            journal.record([opened("lea1", "lea", AT), turned("lea", before, after, AT + number)])
+            journal.record([OutboxRow(T, "user", "", "lea", after, None, AT + number)])
+            await _lose_the_answer(proxy, other)
+            await eventually(lambda: not journal.health().is_writable)
+            assert len(await journal_rows(other)) == number + 1, "it was committed"
+            await _heal(proxy)
+            await journal.flush()
+        assert [row["at"] - AT for row in await journal_rows(other)] == [0, 1]
+        assert len(await journal.outbox.events(T, 0, 100)) == 2
+        asked = asyncio.create_task(journal.occupancies.occupy(Ask(T, "desk:lea", "lea"), Terms(), AT))
+        await _lose_the_answer(proxy, other)
+        with pytest.raises(JournalUnavailable):
+            await asked
+        await _heal(proxy)
+        # Nobody was told that lea holds it, and nobody else gets it either; lea, who asks again, has it.
+        assert isinstance(await journal.occupancies.occupy(Ask(T, "desk:lea", "bob"), Terms(), AT), Refused)
+        granted = await journal.occupancies.occupy(Ask(T, "desk:lea", "lea"), Terms(), AT)
+        assert isinstance(granted, Granted) and granted.holding.fencing == 1
+        await journal.close()
+    await other.execute("DROP FUNCTION hereabouts.dally CASCADE")
+    await other.close()
+
+
+async def journal_rows(other: Any) -> list[Any]:
+    return list(await other.fetch("SELECT at FROM hereabouts.transitions WHERE user_id = 'lea' ORDER BY id"))

@@ -14,6 +14,7 @@ from hereabouts.errors import ConfigError, JournalUnavailable
 from hereabouts.journal.migrate import load
 from hereabouts.journal.opening import migrations, open_journal
 from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.testing.journal_contract import AT, T, opened, seen
 from hereabouts.testing.postgres import PostgresServer
 
 NEWEST = len(load("postgres"))
@@ -134,3 +135,22 @@ async def test_a_database_in_another_encoding_is_refused(records: PostgresServer
         with pytest.raises(ConfigError, match="encoding LATIN1"):
             await open_journal(records.url("latin")).open()
         await other.execute("DROP DATABASE latin")
+
+
+async def test_a_node_that_runs_goes_on_when_a_newer_version_adds_to_the_tables(own: str) -> None:
+    journal = PostgresJournal(own, flush_seconds=0.01)
+    await journal.open()
+    journal.record([opened("s1", "ada", AT)])
+    assert len((await journal.subjects.export(T, "ada"))["sessions"]) == 1
+    async with connected(own) as newer:
+        await newer.execute(
+            "ALTER TABLE hereabouts.sessions ADD COLUMN mood TEXT;"
+            "ALTER TABLE hereabouts.last_seen ADD COLUMN mood TEXT;"
+            f"INSERT INTO hereabouts.migrations VALUES ({NEWEST + 1}, 'mood', 'x', 1, 'hereabouts 9.9')"
+        )
+    journal.record([opened("s2", "ada", AT), seen("ada", AT)])
+    await journal.flush()
+    assert [row["mood"] for row in (await journal.subjects.export(T, "ada"))["sessions"]] == [None, None]
+    assert (await journal.last_seen(T, ["ada"]))["ada"].seen_at == AT
+    assert (journal.health().lost_rows, journal.health().is_writable) == (0, True)
+    await journal.close()
