@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, WebS
 
 from .site import Site
 
-POSITIVE_SECONDS = 8.0
+POSITIVE_SECONDS = 15.0
 
 
 class Tab:

@@ -20,7 +20,10 @@ from hereabouts.testing.wire import Wire
 LEASE, GRACE, SWEEP, PUBLISHING = 3.0, 2.0, 0.5, 0.3
 PATIENT = "lease.visible_seconds = 30\nlease.hidden_seconds = 30\n"
 """500 clients of one busy machine need a while to come back."""
-CONFIG = '[server]\ndrain_seconds = 2\n[journal]\nurl = "sqlite:///journal.db"\n' + TEST_PROFILE
+CONFIG = (
+    '[limits]\nhello_seconds = 60\n[server]\ndrain_seconds = 2\n[journal]\nurl = "sqlite:///journal.db"\n'
+    + TEST_PROFILE
+)
 
 
 async def entered(server: ServerProcess, user_id: str, *rooms: str, before: Wire | None = None) -> Wire:

@@ -31,7 +31,7 @@ class InPostgres:
         self.url = database
 
     def journal(self) -> Journal:
-        return PostgresJournal(self.url, flush_seconds=self.flush_seconds)
+        return PostgresJournal(self.url, flush_seconds=self.flush_seconds, statement_seconds=30)
 
 
 class TestPostgres(InPostgres, DurableJournalContract):
