@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,13 +89,17 @@ class PostgresServer:
 
     def freeze(self) -> None:
         """It stands still with all its connections: nothing is answered."""
-        for process in self._family():
-            os.kill(process, signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """It goes on."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
         for process in self._family():
-            os.kill(process, signal.SIGCONT)
+            # One that served a connection may have ended by itself meanwhile.
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def copy(self, template: str, name: str) -> None:
         """A new database with all that another one has."""
