@@ -12,6 +12,7 @@ import pytest
 
 from hereabouts.auth.api_keys import new_key
 from hereabouts.gateway.console import LOGINS_AT_ONCE
+from hereabouts.gateway.console.files import console_files
 from hereabouts.gateway.console.sessions import LIFE_SECONDS, SESSIONS_MOST, Sessions
 from hereabouts.gateway.server import Server
 from hereabouts.runtime.callers import ANYBODY
@@ -183,3 +184,10 @@ def test_a_session_ends_and_there_are_not_too_many() -> None:
         sessions.find(last)
     sessions.open(ANYBODY)
     assert len(sessions) == 1
+
+
+def test_a_console_that_is_not_built_says_which_command_builds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hereabouts.gateway.console.files.FOLDER", "no_such_folder")
+    (page,) = console_files().values()
+    assert page.status_code == 503
+    assert "scripts/build" in bytes(page.body).decode()
