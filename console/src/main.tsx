@@ -49,6 +49,10 @@ function View() {
 function Frame(props: { me: SignedIn; onOut: () => void }) {
   const { path } = usePlace();
   const now = path[0] ?? "overview";
+  useEffect(() => {
+    // On a phone the views stand in one line that is longer than the screen.
+    document.querySelector(`nav [href="${to([now])}"]`)?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [now]);
   return (
     <ActingProvider me={props.me}>
       {/* A button: the address is the router's. */}
