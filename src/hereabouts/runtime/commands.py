@@ -114,6 +114,8 @@ class Commands:
         if link.viewer is None or room not in session.rooms:
             await self._relay.release(fan.feed)
             return None
+        # Nobody looked while this was decided, so somebody else may have let go of it.
+        fan = await self._relay.room(fan.feed)
         member = fan.roster.members.get(session.user_id) or fold_member([session.membership(room)])
         json = member_json(member, "full", is_self=True)
         link.connection.send(pack(Ok(message.id, member=Raw(json or b"null"))))

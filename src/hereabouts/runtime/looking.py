@@ -63,7 +63,7 @@ class Looking:
         if message.replace:
             await self._unwatch_others(viewer, message, rooms, users)
         viewer.connection.send(pack(Ok(message.id)))
-        self._show(viewer, fans, message, {})
+        await self._show(viewer, fans, message, {})
         self._kinds.watch(viewer, kinds)
         if message.users is not None:
             await self._onlookers.watch(viewer, users)
@@ -73,13 +73,17 @@ class Looking:
         rooms, users = self._checked(viewer, message)
         kinds = self._kinds.check(viewer.identity, message.occupancy or [])
         fans = [await self._relay.room(FeedKey(viewer.identity.tenant, "room", room)) for room in rooms]
-        self._show(viewer, fans, message, seen)
+        await self._show(viewer, fans, message, seen)
         self._kinds.watch(viewer, kinds)
         if users:
             await self._onlookers.watch(viewer, users)
 
-    def _show(self, viewer: Viewer, fans: list[RoomFan], message: Watch, seen: Mapping[str, tuple[str, int]]) -> None:
-        for fan in fans:
+    async def _show(
+        self, viewer: Viewer, fans: list[RoomFan], message: Watch, seen: Mapping[str, tuple[str, int]]
+    ) -> None:
+        for feed in [fan.feed for fan in fans]:
+            # While the others were opened somebody else may have let go of it: nobody looked yet.
+            fan = await self._relay.room(feed)
             viewing = viewer.viewings.setdefault(fan.feed.name, Viewing(viewer, fan.feed.name))
             viewing.watch_mode = message.mode
             fan.attach(viewing, self.audience(viewer, viewing), seen.get(fan.feed.name))

@@ -91,6 +91,10 @@ class People:
         self._take(person, snapshot)
         return person
 
+    def recall(self, person: Person, seen_at: int | None, active_at: int | None) -> None:
+        """Somebody who is not here: this is what the record knows; who looks meanwhile is told."""
+        self._cards.turn(person.card, Outcome("offline", last_seen_at=seen_at, last_active_at=active_at))
+
     def dismiss(self, feed: FeedKey) -> None:
         """The feed is followed no more."""
         self._people.pop(feed, None)

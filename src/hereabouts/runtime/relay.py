@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakValueDictionary
 
 from hereabouts.engine.records import Entry, FeedKey, FeedSnapshot
-from hereabouts.engine.status import Outcome
 from hereabouts.fanout.room import RoomFan
 from hereabouts.fanout.viewer import Viewing
 from hereabouts.runtime.context import Context
@@ -18,7 +18,8 @@ class Relay:
     def __init__(self, context: Context, people: People) -> None:
         self._context = context
         self._people = people
-        self._opening: dict[FeedKey, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[FeedKey, asyncio.Lock] = WeakValueDictionary()
+        """Following and letting go of a feed, one after the other: a lock is there while somebody has it or waits."""
         self.rooms: dict[FeedKey, RoomFan] = {}
 
     # What the store tells
@@ -49,13 +50,12 @@ class Relay:
         fan = self.rooms.get(feed)
         if fan is not None:
             return fan
-        async with self._opening.setdefault(feed, asyncio.Lock()):
+        async with self._turn(feed):
             fan = self.rooms.get(feed)
             if fan is None:
                 snapshot = await self._context.backend.follow(feed, self)
                 policy = self._context.policy(feed.tenant, room=feed.name)
                 fan = self.rooms[feed] = RoomFan(feed, policy, snapshot, self._context)
-        self._opening.pop(feed, None)
         return fan
 
     async def person(self, feed: FeedKey) -> Person:
@@ -63,36 +63,47 @@ class Relay:
         person = self._people.find(feed)
         if person is not None:
             return person
-        async with self._opening.setdefault(feed, asyncio.Lock()):
+        # Until the record was read, whoever comes and goes meanwhile cannot let go of whom nobody needs yet.
+        async with self._turn(feed):
             person = self._people.find(feed)
             if person is None:
                 person = self._people.admit(feed, await self._context.backend.follow(feed, self))
-                if not person.records:
+                try:
                     await self._recall(person)
-        self._opening.pop(feed, None)
+                except BaseException:
+                    await self._let_go(feed)
+                    raise
         return person
+
+    def _turn(self, feed: FeedKey) -> asyncio.Lock:
+        return self._turns.setdefault(feed, asyncio.Lock())
 
     async def _recall(self, person: Person) -> None:
         """Somebody who is not here: when they were is in the journal."""
+        if person.records:
+            return
         feed = person.feed
         seen = (await self._context.journal.last_seen(feed.tenant, [feed.name])).get(feed.name)
         if seen is not None and not person.records:
-            person.card.outcome = Outcome(
-                "offline", last_seen_at=seen.public_seen_at, last_active_at=seen.public_active_at
-            )
+            self._people.recall(person, seen.public_seen_at, seen.public_active_at)
 
     async def release(self, feed: FeedKey) -> None:
         """Follow the feed no more, if nobody here needs it."""
+        async with self._turn(feed):
+            await self._let_go(feed)
+
+    async def _let_go(self, feed: FeedKey) -> None:
         if feed.kind == "user":
             person = self._people.find(feed)
-            if person is not None and not person.is_needed:
-                self._people.dismiss(feed)
-                await self._context.backend.unfollow(feed, self)
-            return
-        fan = self.rooms.get(feed)
-        if fan is not None and fan.viewers == 0:
+            if person is None or person.is_needed:
+                return
+            self._people.dismiss(feed)
+        else:
+            fan = self.rooms.get(feed)
+            if fan is None or fan.viewers:
+                return
             del self.rooms[feed]
-            await self._context.backend.unfollow(feed, self)
+        await self._context.backend.unfollow(feed, self)
 
     def catch_up(self, viewing: Viewing, tenant: str) -> None:
         """A viewer's connection drained."""
