@@ -50,8 +50,10 @@ function Frame(props: { me: SignedIn; onOut: () => void }) {
   const { path } = usePlace();
   const now = path[0] ?? "overview";
   useEffect(() => {
-    // On a phone the views stand in one line that is longer than the screen.
-    document.querySelector(`nav [href="${to([now])}"]`)?.scrollIntoView({ block: "nearest", inline: "center" });
+    // On a phone the views stand in one line that is longer than the screen. `scrollIntoView` would move the
+    // place that the next Tab starts from.
+    const link = document.querySelector<HTMLElement>(`nav [href="${to([now])}"]`);
+    if (link?.parentElement) link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.clientWidth / 2;
   }, [now]);
   return (
     <ActingProvider me={props.me}>
