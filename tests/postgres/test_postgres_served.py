@@ -49,6 +49,15 @@ class Tab:
         """See `Connection.close`."""
 
 
+async def fifty(arena: Arena, room: str) -> list[Tab]:
+    """Fifty users that came into a room."""
+    tabs = [Tab(arena, f"{room}-{number}") for number in range(50)]
+    for tab in tabs:
+        tab.say(type="join", id=1, room=room)
+    await eventually(lambda: all(tab.is_in for tab in tabs), within=30)
+    return tabs
+
+
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(url)
@@ -67,10 +76,7 @@ async def rows_and_their_writers(connection: Any) -> list[Any]:
 async def test_a_thousand_sessions_that_beat_for_ten_seconds_write_no_row(database: str) -> None:
     settings = {"journal": {"url": database}, "policy": {"default": {"preset": "chat"}}}
     async with Arena(settings) as arena, connected(database) as other:
-        tabs = [Tab(arena, f"user{number}") for number in range(1_000)]
-        for number, tab in enumerate(tabs):
-            tab.say(type="join", id=1, room=f"room{number % 20}")
-        await eventually(lambda: all(tab.is_in for tab in tabs), within=30)
+        tabs = [tab for room in range(20) for tab in await fifty(arena, f"room{room}")]
         journal = arena.node.context.journal
         await journal.flush()
         before, counts = await rows_and_their_writers(other), dict(journal.counts)

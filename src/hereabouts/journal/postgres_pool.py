@@ -144,7 +144,8 @@ class Pool:
         pool = self._pool
         if pool is None:
             raise JournalUnavailable(f"the journal {self.shown} is not open")
-        connection = await pool.acquire(timeout=self._statement_seconds)
+        # Others may be many and each of them quick: to wait for one's turn is no failure yet.
+        connection = await pool.acquire(timeout=2 * self._statement_seconds)
         is_good = False
         try:
             yield connection
