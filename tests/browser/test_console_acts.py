@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Browser, Page
 
 from .console_page import OPERATOR, READER, arena, console
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SOON = 15_000
 """The time to undo is eight seconds."""
@@ -19,8 +22,10 @@ async def mean_to_clear(page: Page, reason: str) -> None:
     await page.get_by_text("nothing was changed").wait_for()
 
 
-async def test_a_holding_is_cleared_after_a_dry_run_and_the_time_to_undo(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+async def test_a_holding_is_cleared_after_a_dry_run_and_the_time_to_undo(
+    shared_browser: Browser, tmp_path: Path
+) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         ada = await running.enter("ada", "lobby")
         await ada.ask("occupy", resource="desk:7")
         await ops.sign_in()
@@ -42,8 +47,8 @@ async def test_a_holding_is_cleared_after_a_dry_run_and_the_time_to_undo(browser
         assert "forgot to log off" in await ops.row("key:ops")
 
 
-async def test_sign_in_and_clear_need_no_mouse(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+async def test_sign_in_and_clear_need_no_mouse(shared_browser: Browser, tmp_path: Path) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         await running.enter("ada", "lobby")
         page = ops.page
         await page.goto(f"http://127.0.0.1:{running.port}/console/#/rooms")
@@ -73,8 +78,8 @@ async def test_sign_in_and_clear_need_no_mouse(browser: Browser, tmp_path: Path)
         await page.get_by_role("button", name="Undo").wait_for(state="detached")
 
 
-async def test_the_server_refuses_what_the_page_does_not_offer(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as eyes:
+async def test_the_server_refuses_what_the_page_does_not_offer(shared_browser: Browser, tmp_path: Path) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as eyes:
         await eyes.sign_in(READER)
         tried = await eyes.page.evaluate(
             """async () => {
@@ -89,8 +94,8 @@ async def test_the_server_refuses_what_the_page_does_not_offer(browser: Browser,
         assert "X-CSRF-Token" in tried[0][1] and "lacks the scope 'admin'" in tried[1][1]
 
 
-async def test_a_session_that_the_server_forgot_asks_to_sign_in_again(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+async def test_a_session_that_the_server_forgot_asks_to_sign_in_again(shared_browser: Browser, tmp_path: Path) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         await ops.sign_in()
         await ops.page.context.clear_cookies()
         await ops.page.get_by_text("The session is over. Please sign in again.").wait_for(timeout=SOON)

@@ -10,13 +10,15 @@ from playwright.async_api import Browser
 
 from .console_page import ODD_NAME, READER, ROOT, VIEWS, arena, console
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 AXE = ROOT / "console" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 async def test_a_wrong_key_is_refused_and_a_right_one_comes_in_until_it_signs_out(
-    browser: Browser, tmp_path: Path
+    shared_browser: Browser, tmp_path: Path
 ) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         await ops.page.goto(f"http://127.0.0.1:{running.port}/console")
         await ops.page.get_by_label("API key").fill("hk_wrong")
         await ops.page.get_by_role("button", name="Sign in").click()
@@ -32,8 +34,8 @@ async def test_a_wrong_key_is_refused_and_a_right_one_comes_in_until_it_signs_ou
         await ops.page.get_by_label("API key").wait_for()
 
 
-async def test_each_view_shows_what_the_server_says(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+async def test_each_view_shows_what_the_server_says(shared_browser: Browser, tmp_path: Path) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         ada = await running.enter("ada", "lobby", platform="web")
         await running.enter("ada", "lobby", platform="web")
         await running.enter("bob", "lobby", "doc:1")
@@ -67,8 +69,8 @@ async def test_each_view_shows_what_the_server_says(browser: Browser, tmp_path: 
         assert "role agent" in await ops.row("idle_after_seconds")
 
 
-async def test_why_somebody_is_shown_so_is_told_in_sentences(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+async def test_why_somebody_is_shown_so_is_told_in_sentences(shared_browser: Browser, tmp_path: Path) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         ada = await running.enter("ada", "lobby")
         await ops.sign_in()
         await ops.page.get_by_role("link", name="Users").click()
@@ -88,8 +90,8 @@ async def test_why_somebody_is_shown_so_is_told_in_sentences(browser: Browser, t
         assert "busy" in await ops.row("bob")
 
 
-async def test_a_name_that_is_markup_is_text_everywhere(browser: Browser, tmp_path: Path) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as ops:
+async def test_a_name_that_is_markup_is_text_everywhere(shared_browser: Browser, tmp_path: Path) -> None:
+    async with arena(tmp_path) as running, console(shared_browser, running) as ops:
         wire = await running.enter(ODD_NAME, ODD_NAME)
         await wire.ask("occupy", resource=f"desk:{ODD_NAME}")
         await ops.sign_in()
@@ -106,9 +108,9 @@ async def test_a_name_that_is_markup_is_text_everywhere(browser: Browser, tmp_pa
 
 
 async def test_who_only_reads_has_no_button_that_acts_and_is_told_what_the_key_lacks(
-    browser: Browser, tmp_path: Path
+    shared_browser: Browser, tmp_path: Path
 ) -> None:
-    async with arena(tmp_path) as running, console(browser, running) as eyes:
+    async with arena(tmp_path) as running, console(shared_browser, running) as eyes:
         await running.enter("ada", "lobby")
         await eyes.sign_in(READER)
         await eyes.go("rooms")
@@ -123,10 +125,12 @@ async def test_who_only_reads_has_no_button_that_acts_and_is_told_what_the_key_l
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nothing_serious_stands_in_the_way_of_anybody(browser: Browser, tmp_path: Path, scheme: Any) -> None:
+async def test_nothing_serious_stands_in_the_way_of_anybody(
+    shared_browser: Browser, tmp_path: Path, scheme: Any
+) -> None:
     async with (
         arena(tmp_path) as running,
-        console(browser, running, color_scheme=scheme, bypass_csp=True) as ops,
+        console(shared_browser, running, color_scheme=scheme, bypass_csp=True) as ops,
     ):
         ada = await running.enter("ada", "lobby")
         await ada.ask("occupy", resource="desk:7")
@@ -154,9 +158,9 @@ async def violations(page: Any) -> list[str]:
     ]
 
 
-async def test_on_a_phone_no_view_is_wider_than_the_screen(browser: Browser, tmp_path: Path) -> None:
+async def test_on_a_phone_no_view_is_wider_than_the_screen(shared_browser: Browser, tmp_path: Path) -> None:
     size = {"width": 375, "height": 740}
-    async with arena(tmp_path) as running, console(browser, running, viewport=size) as ops:
+    async with arena(tmp_path) as running, console(shared_browser, running, viewport=size) as ops:
         await running.enter("a-user-whose-id-is-longer-than-anybody-would-type-by-hand@example.org", "lobby")
         await ops.sign_in()
         for view in VIEWS:
