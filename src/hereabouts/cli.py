@@ -217,12 +217,16 @@ def import_last_seen(
 
 @app.command()
 def doctor(
-    config: Config = None, is_dev: Annotated[bool, typer.Option("--dev", help="check for `dev`")] = False
+    config: Config = None,
+    is_dev: Annotated[bool, typer.Option("--dev", help="check for `dev`")] = False,
+    file: Annotated[Path | None, typer.Option("--report", help="write the findings as JSON, too")] = None,
 ) -> None:
     """Try what serving needs: settings, port, journal, keys, the machine's limits. Exits with 1 if one fails."""
-    from hereabouts.doctor import examine
+    from hereabouts.doctor import examine, report
 
     findings = examine(load(config), is_dev=is_dev)
+    if file is not None:
+        file.write_bytes(report(findings, int(time.time() * 1000)))
     for finding in findings:
         mark = "[green]ok  [/]" if finding.is_ok else "[red]FAIL[/]"
         out.print(f"{mark} {finding.what}: {escape(finding.text)}")

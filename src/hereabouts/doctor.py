@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import msgspec
+
 from hereabouts.auth.tokens import jwt_verifier
 from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, check_settings, has_keys
@@ -16,6 +18,7 @@ from hereabouts.engine.records import FeedKey, Owner, Presence, Put, Remove
 from hereabouts.errors import HereaboutsError
 from hereabouts.journal.opening import migrations, open_journal, shown
 from hereabouts.settings import Settings
+from hereabouts.version import __version__
 
 FILES_WANTED: Final = 4_096
 """Open files: one a connection, and some."""
@@ -29,6 +32,17 @@ class Finding(NamedTuple):
     what: str
     is_ok: bool
     text: str
+
+
+def report(findings: list[Finding], at: int) -> bytes:
+    """The findings as a JSON document, to be kept or sent: when (milliseconds), by which version, what was found."""
+    told = {
+        "version": __version__,
+        "at": at,
+        "is_ok": all(finding.is_ok for finding in findings),
+        "findings": [finding._asdict() for finding in findings],
+    }
+    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
 
 
 def examine(settings: Settings, *, is_dev: bool = False) -> list[Finding]:

@@ -39,6 +39,7 @@ from hereabouts.runtime.relations import Relations
 from hereabouts.runtime.relay import Relay
 from hereabouts.runtime.sweeping import Sweep
 from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.runtime.tally import tally
 from hereabouts.runtime.telling import Telling
 from hereabouts.runtime.tenure import Tenure
 from hereabouts.runtime.throttle import Throttle
@@ -166,6 +167,7 @@ class Node:
             **context.backend.readings(),
             **self.webhooks.readings(),
             **self.canary.readings(),
+            **tally((owned.session for owned in self.registry), context.policies),
             "journal_rows_total": self.context.journal.counts,
             "journal_lost_rows_total": journal.lost_rows,
             "journal_queued_rows": journal.queued_rows,

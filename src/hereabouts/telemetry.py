@@ -37,6 +37,9 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure("leaves_total", "counter", "cause", "Users who left a room, by cause."),
     Measure("frames_total", "counter", "type", "Messages from clients, by type."),
     Measure("errors_total", "counter", "code", "Requests refused, by error code."),
+    Measure(
+        "old_calls_total", "counter", "call", "Calls to old names, by name; 0 for long: take them out of your proxy."
+    ),
     Measure("closes_total", "counter", "code", "Connections that the server closed, by close code."),
     Measure("occupancy_total", "counter", "event", "What happened to resources: occupied, moved, released, refused."),
     Measure("deliveries_total", "counter", None, "Frames written to watchers of rooms and users."),
@@ -56,6 +59,8 @@ MEASURES: Final[tuple[Measure, ...]] = (
     ),
     Measure("connections", "gauge", None, "Open connections."),
     Measure("sessions", "gauge", None, "Live sessions of this node, lost ones in their grace included."),
+    Measure("platform_sessions", "gauge", "platform", "The same by platform; what no policy names may be `other`."),
+    Measure("expected_beats_per_second", "gauge", None, "Beats that the policy asks of the live sessions."),
     Measure("holdings", "gauge", None, "Resources' holders, as many as there are."),
     Measure("rooms", "gauge", None, "Rooms that somebody here is in or looks at."),
     Measure("watched_users", "gauge", None, "Users whose cards somebody here looks at, or who are here."),
@@ -107,6 +112,7 @@ class Telemetry:
         self.frames: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
+        self.old_calls: Counter[str] = Counter()
         self.occupancy: Counter[str] = Counter()
         self.deliveries = 0
         self.delivered_bytes = 0

@@ -155,3 +155,11 @@ def test_migrate_tells_the_version_of_the_tables(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "0001" in done.stdout
     assert hereabouts(tmp_path, "migrate", "sideways").returncode == 2
+
+
+def test_doctor_leaves_a_report(tmp_path: Path, port: int) -> None:
+    done = hereabouts(tmp_path, "doctor", "--dev", "--report", "found.json", HEREABOUTS_SERVER__PORT=str(port))
+    told = json.loads((tmp_path / "found.json").read_text())
+    assert told["is_ok"] == (done.returncode == 0)
+    assert {"settings", "port", "journal"} <= {finding["what"] for finding in told["findings"]}
+    assert all(finding["text"] for finding in told["findings"])

@@ -60,3 +60,13 @@ async def test_rows_are_counted_by_kind(arena: Arena) -> None:
     assert rows == {label: value for (name, label), value in first.items() if name == "journal_rows_total"}
     await ada.say("bye")
     await eventually(lambda: arena.node.context.journal.counts["transition"] == 2)
+
+
+async def test_old_names_are_counted(arena: Arena) -> None:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{arena.port}", timeout=5) as http:
+        headers = {"Authorization": "Bearer dev:ada"}
+        await http.post("/api/presence/heartbeat", headers=headers)
+        for _ in range(2):
+            await http.get("/api/presence/status", params={"userIds": "ada"}, headers=headers)
+    now = await measured(arena)
+    assert (now["old_calls_total", "old_heartbeat"], now["old_calls_total", "old_status"]) == (1, 2)

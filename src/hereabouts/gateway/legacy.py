@@ -121,12 +121,12 @@ class OldNames:
             self._resumes.move_to_end(user)
             if len(self._resumes) > REMEMBERED_USERS:
                 self._resumes.popitem(last=False)
-        return _answer(answer, "/v1/heartbeat")
+        return self._answer(OLD_HEARTBEAT, answer, "/v1/heartbeat")
 
     async def _status(self, asked: Asked[StatusParams, Nothing]) -> Response:
         read = await self._reading.users(asked.caller.identity, split_ids(asked.params.userIds, "userIds"))
         presence = {card.user_id: OldStatus(card.status != "offline", _last_active_at(card)) for card in read.users}
-        return _answer(OldPresence(presence), "/v1/users")
+        return self._answer(OLD_STATUS, OldPresence(presence), "/v1/users")
 
     async def _disconnect(self, asked: Asked[Nothing, DisconnectBody]) -> Response:
         body = asked.body
@@ -135,7 +135,14 @@ class OldNames:
         else:
             identity = (await self._callers.admit("user", asked.request.headers)).identity
             self._beats.leave_user(identity.tenant, identity.user_id, body.session_id)
-        return _answer(None, "/v1/leave")
+        return self._answer(OLD_DISCONNECT, None, "/v1/leave")
+
+    def _answer(self, call: Call[Any, Any], answer: Struct | None, successor: str) -> Response:
+        self._beacons.door.context.telemetry.old_calls[call.name] += 1
+        headers = {"Deprecation": DEPRECATED_AT, "Link": f'<{successor}>; rel="successor-version"'}
+        if answer is None:
+            return Response(status_code=204, headers=headers)
+        return Response(msgspec.json.encode(answer), headers=headers, media_type=JSON)
 
 
 def _last_active_at(card: User) -> int | None:
@@ -143,10 +150,3 @@ def _last_active_at(card: User) -> int | None:
         if time_at is not None and not isinstance(time_at, UnsetType):
             return time_at
     return None
-
-
-def _answer(answer: Struct | None, successor: str) -> Response:
-    headers = {"Deprecation": DEPRECATED_AT, "Link": f'<{successor}>; rel="successor-version"'}
-    if answer is None:
-        return Response(status_code=204, headers=headers)
-    return Response(msgspec.json.encode(answer), headers=headers, media_type=JSON)
