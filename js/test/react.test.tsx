@@ -139,6 +139,38 @@ test("who only looks is no member", async () => {
   expect(server.membersOf("doc:1")).toEqual(["bob"]);
 });
 
+test("without a conversation nothing is joined, and choosing one is a join", async () => {
+  const heard = vi.fn();
+  function Chat({ id }: { id: string | null }) {
+    const { others, update } = hooks.usePresence(id);
+    const { start } = hooks.useTyping(id);
+    hooks.usePresenceEvent(id, "joined", heard);
+    start();
+    return (
+      <button type="button" onClick={() => update({ here: true })}>
+        {others.length} of {hooks.useCount(id)} and {hooks.useMembers(id).length}
+      </button>
+    );
+  }
+  const chat = (id: string | null) => (
+    <PresenceProvider client={ada}>
+      <Chat id={id} />
+    </PresenceProvider>
+  );
+  const { rerender } = render(chat(null));
+  await pass(1);
+  fireEvent.click(screen.getByText("0 of 0 and 0"));
+  await pass(1);
+  expect(["join", "watch", "update", "typing"].map((type) => of("ada", type))).toEqual([0, 0, 0, 0]);
+  rerender(chat("chat:1"));
+  await pass(1);
+  expect(of("ada", "join")).toBe(1);
+  rerender(chat(null));
+  await pass(1);
+  expect(of("ada", "leave")).toBe(1);
+  expect(screen.getByText("0 of 0 and 0")).toBeTruthy();
+});
+
 test("typing props say it, and others see it", async () => {
   function Field() {
     const { typing, inputProps } = hooks.useTyping();

@@ -11,10 +11,10 @@ export function usePresenceClient(): Presence {
   return client;
 }
 
-/** The room that is named, or the one of the provider around. */
-export function useRoomId(room: string | undefined): string {
+/** The room that is named, or the one of the provider around; `null` is none. */
+export function useRoomId(room: string | null | undefined): string | null {
   const around = useContext(RoomContext);
-  const id = room ?? around;
+  const id = room === undefined ? around : room;
   if (id === undefined) throw new Error("there is no room: name one, or put this inside <RoomProvider room={…}>");
   return id;
 }

@@ -6,11 +6,28 @@ import type { Room } from "../presence.ts";
 import { usePresenceClient, useRoomId } from "./context.ts";
 import { type Equal, itself, shallow, useLeases, useNewest, useSelected } from "./reading.ts";
 
-/** The room by its id, or the one of the provider around; the same object from one rendering to the next. */
-export function useRoom(room?: string): Room {
+/** A room by its id; `null` is no room, where nobody is and nothing happens; without one, that of the provider around. */
+export type RoomId = string | null;
+
+const nothing = () => {};
+const noLease = () => ({ ready: Promise.resolve(), release: nothing });
+const NOWHERE: Room = {
+  id: "",
+  join: noLease,
+  watch: noLease,
+  update: nothing,
+  typing: nothing,
+  leave: nothing,
+  on: () => nothing,
+  subscribe: () => nothing,
+  getSnapshot: () => EMPTY_ROOM,
+};
+
+/** The same object from one rendering to the next. */
+export function useRoom(room?: RoomId): Room {
   const client = usePresenceClient();
   const id = useRoomId(room);
-  return useMemo(() => client.room(id), [client, id]);
+  return useMemo(() => (id === null ? NOWHERE : client.room(id)), [client, id]);
 }
 
 function useRoomPart<S>(room: Room, select: (room: RoomSnapshot) => S, isEqual: Equal<S> = Object.is): S {
@@ -24,7 +41,7 @@ export interface PresenceInRoom extends RoomSnapshot {
 }
 
 /** Be in a room while this is mounted. Any number of components may: they are one membership. */
-export function usePresence(room?: string, initialState?: Patch): PresenceInRoom {
+export function usePresence(room?: RoomId, initialState?: Patch): PresenceInRoom {
   const here = useRoom(room);
   useLeases(() => [here.join(initialState)], [here]);
   const shown = useRoomPart(here, itself);
@@ -49,14 +66,14 @@ export function useSelf(): readonly [self: Member | undefined, update: Room["upd
 }
 
 /** Who is in a room, without being in it. */
-export function useMembers(room?: string): readonly Member[];
+export function useMembers(room?: RoomId): readonly Member[];
 export function useMembers<S>(
-  room: string | undefined,
+  room: RoomId | undefined,
   select: (members: readonly Member[]) => S,
   isEqual?: Equal<S>,
 ): S;
 export function useMembers<S>(
-  room?: string,
+  room?: RoomId,
   select?: (members: readonly Member[]) => S,
   isEqual: Equal<S> = shallow,
 ): unknown {
@@ -67,7 +84,7 @@ export function useMembers<S>(
 }
 
 /** How many are in a room, without being in it or knowing who. */
-export function useCount(room?: string): number {
+export function useCount(room?: RoomId): number {
   const here = useRoom(room);
   useLeases(() => [here.watch("count")], [here]);
   return useRoomPart(here, ({ count }) => count);
@@ -75,7 +92,7 @@ export function useCount(room?: string): number {
 
 /** Call with each change of a room, without rendering. The room is one that is joined or watched. */
 export function usePresenceEvent<E extends RoomEvent["event"]>(
-  room: string | undefined,
+  room: RoomId | undefined,
   event: E,
   listener: (event: RoomEventOf<E>) => void,
 ): void {
@@ -91,7 +108,7 @@ export interface TypingInputProps {
 }
 
 /** Who types, and props that say that one types oneself: `<textarea {...inputProps} />`. Call `stop` on sending. */
-export function useTyping(room?: string): {
+export function useTyping(room?: RoomId): {
   readonly typing: readonly string[];
   readonly inputProps: TypingInputProps;
   readonly start: () => void;
