@@ -73,6 +73,16 @@ async def test_a_session_without_a_socket_hears_it_with_its_next_beat(kept: Aren
         assert (await ada.post("/v1/heartbeat", resume=first["resume"]))["next_beat_seconds"] == 0.5
 
 
+async def test_a_beat_by_http_names_the_clocks_in_force(kept: Arena) -> None:
+    async with admin(kept, "dev:ada") as ada, admin(kept) as eve:
+        first = await ada.post("/v1/heartbeat")
+        versions = [first["policy_version"]]
+        for policy in ({"default": {"views": {"default": "none"}}}, {"default": {"grace_seconds": 1}}, None):
+            await (eve.put(POLICY, policy=policy, reason="so") if policy else eve.delete(POLICY, reason="so"))
+            versions.append((await ada.post("/v1/heartbeat", resume=first["resume"]))["policy_version"])
+    assert versions[0] == versions[1] == versions[3] != versions[2]
+
+
 @pytest.mark.parametrize(
     ("policy", "texts"),
     [

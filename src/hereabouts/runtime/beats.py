@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 
 import msgspec
@@ -20,7 +21,7 @@ from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import take
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.elsewhere import Elsewhere, Left, Question
-from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.entrance import Entrance, policy_info
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.looking import room_full
 from hereabouts.runtime.registry import Registry, leave_token
@@ -44,6 +45,7 @@ class HttpBeatAnswer(Struct):
     """What a client needs for its next beat. `next_beat_seconds` is null where hidden sessions do not beat.
 
     `taken_out` are the rooms of the beat that an admin took the session out of; a beat without them forgets that.
+    `policy_version` is another one when any clock of the session is.
     """
 
     session_id: str
@@ -53,6 +55,7 @@ class HttpBeatAnswer(Struct):
     next_beat_seconds: float | None
     resumed: bool
     taken_out: list[str] | UnsetType = UNSET
+    policy_version: str = ""
 
 
 class HttpBeats:
@@ -185,6 +188,7 @@ class HttpBeats:
             next_beat_seconds=policy.beat_visible_seconds if session.visible else policy.beat_hidden_seconds,
             resumed=resumed,
             taken_out=sorted(owned.taken_out) or UNSET,
+            policy_version=_version(policy),
         )
 
     def leave(self, token: str, after_seconds: float | None) -> bool:
@@ -211,3 +215,8 @@ def _may_beat(owned: OwnedSession, identity: Identity, session_id: str | None) -
     if session.phase == "over" or (session.tenant, session.user_id) != (identity.tenant, identity.user_id):
         return False
     return session_id is None or session_id == session.session_id
+
+
+def _version(policy: Policy) -> str:
+    """A name of the clocks, the same on every node and after every restart."""
+    return hashlib.blake2b(msgspec.json.encode(policy_info(policy)), digest_size=6).hexdigest()
