@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Final
 
@@ -64,14 +64,17 @@ class Lane:
         self._has_news, self._has_changed = asyncio.Event(), asyncio.Event()
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._loaded: set[int] = set()
-        self._loaded_seq = 0
+        self._loaded_seq = self._seen_seq = 0
+        """Up to where was read now, and the furthest that ever was."""
         self._forgotten: set[int] = set()
         self._finished: set[int] = set()
-        """Those that were done while the disk was being read: what was read of them is old."""
+        """Those that were done or erased while the disk was being read: what was read of them is old."""
         self._has_more = False
         self._lines: dict[Subject, deque[Delivery]] = {}
-        self._cut: set[Subject] = set()
-        """Subjects of which more waits than is in memory; it is read again when what is here is done."""
+        self._cut: dict[Subject, int] = {}
+        """Subjects of which more waits than is in memory, from where on; read when what is here is done."""
+        self._behind: set[Subject] = set()
+        """Those of them that are to be read now."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # Life
@@ -97,15 +100,13 @@ class Lane:
     def again(self) -> None:
         """Events from before may wait anew, also for an endpoint that was disabled."""
         self._is_disabled = False
-        self._reload()
+        self._loaded_seq = self._seen_seq = 0
+        self.wake()
 
-    def forget(self, positions: Iterable[int]) -> None:
+    def forget(self, positions: Collection[int]) -> None:
         """These events are not to be sent any more."""
         self._forgotten.update(self._loaded.intersection(positions))
-
-    def _reload(self) -> None:
-        self._loaded_seq = 0
-        self.wake()
+        self._finished.update(positions)
 
     def _do(self, act: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(act)
@@ -137,9 +138,18 @@ class Lane:
                 self._loaded_seq = delivery.seq
                 if delivery.seq not in self._loaded and delivery.seq not in self._finished:
                     self._enqueue(delivery)
-            if len(found) < room:
+            is_all = len(found) < room
+            self._pass_over(is_all)
+            if is_all:
                 self._has_more = False
                 return
+
+    def _pass_over(self, is_all: bool) -> None:
+        """Once everybody who was behind is cut again, what was seen before needs no other look."""
+        self._seen_seq = max(self._seen_seq, self._loaded_seq)
+        self._behind = set() if is_all else self._behind - self._cut.keys()
+        if not self._behind:
+            self._loaded_seq = self._seen_seq
 
     async def _watch(self) -> None:
         """Keep what is told of the endpoint up to date, without counting at every event."""
@@ -154,7 +164,7 @@ class Lane:
         subject = (delivery.tenant, delivery.subject)
         line = self._lines.get(subject)
         if subject in self._cut or (line is not None and len(line) >= LINE):
-            self._cut.add(subject)
+            self._cut[subject] = min(self._cut.get(subject, delivery.seq), delivery.seq)
             return
         self._loaded.add(delivery.seq)
         if line is not None:
@@ -177,9 +187,11 @@ class Lane:
             if self._has_more:
                 self._has_news.set()
         del self._lines[subject]
-        if subject in self._cut:
-            self._cut.discard(subject)
-            self._reload()
+        cut_seq = self._cut.pop(subject, None)
+        if cut_seq is not None:
+            self._behind.add(subject)
+            self._loaded_seq = min(self._loaded_seq, cut_seq - 1)
+            self.wake()
 
     async def _deliver(self, delivery: Delivery) -> None:
         attempts, first_tried_at = delivery.attempts, delivery.first_tried_at
