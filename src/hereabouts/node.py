@@ -16,6 +16,7 @@ from hereabouts.engine.status import Outcome
 from hereabouts.fanout.cards import Cards
 from hereabouts.journal.base import Journal
 from hereabouts.protocol.codes import CloseCode
+from hereabouts.runtime import moving
 from hereabouts.runtime.acts import Acts
 from hereabouts.runtime.beats import HttpBeats
 from hereabouts.runtime.canary import Canary
@@ -198,7 +199,10 @@ class Node:
             self.driver.wake(item)
 
     def _turned(self, owned: OwnedSession, outcome: Outcome, seq: int) -> None:
+        was_invisible = owned.session.outcome.is_invisible
         self.writer.run(owned, owned.session.follow_outcome(outcome, seq, self.context.now()))
+        if owned.session.outcome.is_invisible != was_invisible and self.context.backend.peers is not None:
+            owned.chain.add(lambda: moving.keep(self.context, owned.session))
 
     def moved(self, owned: OwnedSession) -> None:
         """One of our sessions goes on at another node: nothing of it is ours any more."""

@@ -163,6 +163,7 @@ class HttpBeats:
                     take(owned.joins.take(now.tick), "joins_per_second")
                     await self._check_full(session, room, policy)
                     await self._writer.perform(owned, session.join(room, {}, policy.grace_seconds, now))
+            await moving.keep_hidden(self._context, session)
         if body.typing is not UNSET:
             for room in set(session.typing) | set(body.typing):
                 if room in session.rooms:

@@ -29,6 +29,7 @@ from hereabouts.protocol.messages import (
     Update,
     Watch,
 )
+from hereabouts.runtime import moving
 from hereabouts.runtime.barring import check_join
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.holdings import Holdings
@@ -111,6 +112,7 @@ class Commands:
                 await self._relay.release(fan.feed)
                 raise room_full(policy, session.identity.role, room)
         await self._writer.perform(owned, session.join(room, message.state, policy.grace_seconds, self._context.now()))
+        await moving.keep_hidden(self._context, session)
         if link.viewer is None or room not in session.rooms:
             await self._relay.release(fan.feed)
             return None
@@ -133,12 +135,14 @@ class Commands:
         if self._is_too_fast(link, owned, kind, message):
             return _ok(message.id)
         await self._writer.perform(owned, session.update(message.room, message.state, self._context.now()))
+        await moving.keep_hidden(self._context, session)
         return _ok(message.id)
 
     async def _leave(self, link: Link, message: Leave) -> Struct | None:
         owned, session = _session(link)
         owned.wanted.pop(f"update {message.room}", None)
         await self._writer.perform(owned, session.leave(message.room))
+        await moving.keep_hidden(self._context, session)
         if link.viewer is not None:
             await self._looking.leave_member(link.viewer, message.room)
         return _ok(message.id)

@@ -145,7 +145,8 @@ class Entrance:
         session = owned.session
         person = await self._relay.person(session.user_feed())
         person.sessions[owned] = None
-        if person.declaration is None:
+        if not person.records:
+            # While a session of the user stands, on any node, so does what was declared; that nothing does is as true.
             await self._recall_declaration(session)
         return person
 

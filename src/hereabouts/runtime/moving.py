@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from hereabouts.backends.base import Place
@@ -9,14 +11,25 @@ from hereabouts.engine import handover
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.records import Membership, Presence
 from hereabouts.engine.session import Joined, Session
+from hereabouts.errors import StoreUnavailable
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import is_secret
 
 
 async def keep(context: Context, session: Session) -> None:
-    """Leave what another node needs. Its rooms are not in it: they are read from where they stand."""
+    """Leave what another node needs. Rooms are read from where they stand; an invisible user's stand nowhere else."""
     if context.backend.peers is not None and session.phase != "over":
-        await context.backend.peers.keep(session.session_id, handover.hand_over(session, with_rooms=False))
+        payload = handover.hand_over(session, with_rooms=session.outcome.is_invisible)
+        await context.backend.peers.keep(session.session_id, payload)
+
+
+async def keep_hidden(context: Context, session: Session) -> None:
+    """Leave an invisible user's rooms, which have just changed. What a lost store has not kept is kept with the rest
+    when it is back.
+    """
+    if session.outcome.is_invisible:
+        with suppress(StoreUnavailable):
+            await keep(context, session)
 
 
 async def fetch(context: Context, secret: str, identity: Identity) -> Session | None:

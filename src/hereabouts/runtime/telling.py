@@ -81,10 +81,14 @@ class Telling:
     async def _again(self) -> None:
         while True:
             await asyncio.sleep(AGAIN_SECONDS)
-            self._meet()
-            self._forget()
-            behind = [owner for owner in self._switchboard.others() if self._reached[owner] < self._last]
-            await asyncio.gather(*(self._catch_up(owner) for owner in behind))
+            await self.look_again()
+
+    async def look_again(self) -> None:
+        """Tell those that live what they have not been told."""
+        self._meet()
+        self._forget()
+        behind = [owner for owner in self._switchboard.others() if self._reached[owner] < self._last]
+        await asyncio.gather(*(self._catch_up(owner) for owner in behind))
 
     async def _catch_up(self, owner: Owner) -> None:
         async with self._locks.setdefault(owner, asyncio.Lock()):
