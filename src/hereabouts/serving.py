@@ -68,6 +68,7 @@ class Serving:
             trusted_proxies=settings.server.trusted_proxies,
             loopback_hosts_only=is_dev,
             region_header=settings.server.region_header,
+            keeps_origins=settings.journal.origins,
         )
         self.app, self.internal_app = build_apps(
             node,

@@ -150,6 +150,13 @@ class JournalSettings(_Section):
         default=365, description="what admins did is kept so long; 0: for ever"
     )
 
+    origins: bool = Field(
+        default=False, description="whether the address and the program that sessions are reached from are kept"
+    )
+    keep_origins_days: Annotated[float, Field(gt=0)] = Field(
+        default=7, description="and for how long; there is no for ever"
+    )
+
     @property
     def keep_days(self) -> dict[str, float]:
         """How long each class of rows is kept; 0 is for ever."""
@@ -159,6 +166,7 @@ class JournalSettings(_Section):
             "occupancies": self.keep_occupancies_days,
             "audit": self.keep_audit_days,
             "events": self.keep_events_days,
+            "origins": self.keep_origins_days,
         }
 
 

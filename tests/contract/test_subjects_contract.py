@@ -10,7 +10,7 @@ import pytest
 
 from hereabouts.engine.occupancy import Ask, Terms
 from hereabouts.journal.audit import Act
-from hereabouts.journal.base import Journal, SessionOpened, Transition
+from hereabouts.journal.base import Journal, Origin, SessionOpened, Transition
 from hereabouts.journal.none import NoJournal
 from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.personal import PERSONAL
@@ -79,7 +79,11 @@ async def fill(journal: SqliteJournal, user_id: str) -> None:
     for id in (user_id, "bob"):
         journal.record([OutboxRow(T, "user", "", id, "online", None, AT)])
         journal.record(
-            [SessionOpened(T, f"of-{id[:3]}", id, "n", None, AT), Transition(T, id, "offline", "online", None, AT)]
+            [
+                SessionOpened(T, f"of-{id[:3]}", id, "n", None, AT),
+                Origin(T, f"of-{id[:3]}", id, "203.0.113.9", "App/1", AT),
+                Transition(T, id, "offline", "online", None, AT),
+            ]
         )
         await journal.relations.put(Relation(T, id, "kid", AT))
         await journal.relations.put(Relation(T, "boss", id, AT))

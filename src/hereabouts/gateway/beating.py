@@ -110,7 +110,8 @@ def beating_calls(
 
     async def heartbeat(asked: Asked[Nothing, HttpBeat]) -> HttpBeatAnswer:
         region = beacons.door.region(asked.request.headers)
-        return await beats.beat(asked.caller.identity.placed(region), asked.body)
+        origin = beacons.door.origin(asked.request.headers, address_of(asked.request, beacons.door))
+        return await beats.beat(asked.caller.identity.placed(region), asked.body, origin)
 
     async def leave(asked: Asked[Nothing, LeaveBody]) -> None:
         await beacons.leave(asked.request, asked.body.leave_token, asked.body.after_seconds)

@@ -17,6 +17,9 @@ WS_PATH = "/v1/ws"
 REGION_CHARACTERS = 64
 """The longest name of a region that is taken from a header."""
 
+AGENT_CHARACTERS = 300
+"""What is kept of a User-Agent header."""
+
 
 class Turned(NamedTuple):
     """A request that is not let in: the HTTP status, the code, the text, and when to try again."""
@@ -39,12 +42,14 @@ class Door:
         trusted_proxies: tuple[str, ...] = (),
         loopback_hosts_only: bool = False,
         region_header: str | None = None,
+        keeps_origins: bool = False,
     ) -> None:
         self.context = context
         self.driver = driver
         self._allowed_origins = allowed_origins
         self._trusted = tuple(ip_network(proxy, strict=False) for proxy in trusted_proxies)
         self._loopback_hosts_only = loopback_hosts_only
+        self._keeps_origins = keeps_origins
         self._region_header = None if region_header is None else region_header.lower()
 
     def judge(self, headers: Mapping[str, str], address: str) -> Turned | None:
@@ -86,7 +91,15 @@ class Door:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         link = self.driver.connected(connection, address, token.strip() if scheme.lower() == "bearer" else None)
         link.region = self.region(headers)
+        link.origin = self.origin(headers, address)
         return link
+
+    def origin(self, headers: Mapping[str, str], address: str) -> tuple[str, str] | None:
+        """The address and the program that a session is reached from; `None` where the settings do not ask for them."""
+        if not self._keeps_origins:
+            return None
+        agent = "".join(c for c in headers.get("user-agent", "")[:AGENT_CHARACTERS] if c.isprintable())
+        return address, agent
 
     def region(self, headers: Mapping[str, str]) -> str | None:
         """The region that a proxy put into the header which the settings name; what is no name of one is left out."""

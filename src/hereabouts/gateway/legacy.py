@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, UnsetType, structs
 from starlette.responses import Response
 
-from hereabouts.gateway.beating import Beacons, bare_token
+from hereabouts.gateway.beating import Beacons, address_of, bare_token
 from hereabouts.gateway.lookups import split_ids
 from hereabouts.protocol.messages import User
 from hereabouts.routes import JSON, TEXT, Asked, Bound, Call, Nothing
@@ -115,7 +115,9 @@ class OldNames:
         user = (identity.tenant, identity.user_id)
         if body.resume is None:
             body = structs.replace(body, resume=self._resumes.get(user))
-        answer = await self._beats.beat(identity, body)
+        door = self._beacons.door
+        origin = door.origin(asked.request.headers, address_of(asked.request, door))
+        answer = await self._beats.beat(identity, body, origin)
         if asked.body.resume is None:
             self._resumes[user] = answer.resume
             self._resumes.move_to_end(user)

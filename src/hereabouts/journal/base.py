@@ -45,6 +45,17 @@ class SessionClosed(Struct, frozen=True):
     is_approximate: bool = False
 
 
+class Origin(Struct, frozen=True):
+    """From where a session was reached: an address and a program. Only where the settings ask to keep it."""
+
+    tenant: str
+    session_id: str
+    user_id: str
+    address: str
+    agent: str
+    at: int
+
+
 class Transition(Struct, frozen=True):
     """A user's status changed."""
 
@@ -79,11 +90,12 @@ class Declared(Struct, frozen=True):
     at: int
 
 
-Row = SessionOpened | SessionClosed | Transition | LastSeen | Declared | OutboxRow
+Row = SessionOpened | SessionClosed | Origin | Transition | LastSeen | Declared | OutboxRow
 
 ROW_KINDS: Final[dict[type[Row], str]] = {
     SessionOpened: "session_opened",
     SessionClosed: "session_closed",
+    Origin: "origin",
     Transition: "transition",
     LastSeen: "last_seen",
     Declared: "declared",

@@ -21,6 +21,7 @@ class Personal(NamedTuple):
 
 PERSONAL: Final = (
     Personal("sessions"),
+    Personal("origins"),
     Personal("transitions"),
     Personal("last_seen"),
     Personal("declared"),

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 from msgspec import structs
 
-from hereabouts.journal.base import Declared, LastSeen, Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.base import Declared, LastSeen, Origin, Row, SessionClosed, SessionOpened, Transition
 from hereabouts.journal.heaps import heaps
 from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.postgres_pool import Connection
@@ -31,6 +31,11 @@ WRITE: Final[dict[type[Row], str]] = {
     SessionClosed: """
         UPDATE sessions SET closed_at = $3, cause = $4, last_seen_at = $5, is_approximate = $6
         WHERE tenant = $1 AND session_id = $2 AND closed_at IS NULL
+    """,
+    Origin: """
+        INSERT INTO origins (tenant, session_id, user_id, address, agent, at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT DO NOTHING
     """,
     Transition: """
         INSERT INTO transitions (tenant, user_id, before, after, cause, at) VALUES ($1, $2, $3, $4, $5, $6)

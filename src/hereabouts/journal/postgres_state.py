@@ -20,6 +20,7 @@ PRUNE: Final = {
     "events": postgres_events.PRUNE,
     "transitions": _OLD.format("transitions", "at"),
     "occupancies": _OLD.format("occupancy_events", "at"),
+    "origins": _OLD.format("origins", "at"),
     "audit": _OLD.format("audit", "at"),
 }
 

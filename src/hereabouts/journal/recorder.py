@@ -16,7 +16,7 @@ from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import DECLARATION, Change, Commit, FeedKey, Presence, Put, Remove
 from hereabouts.engine.session import Session
 from hereabouts.engine.status import Outcome, depart, fold, never_back
-from hereabouts.journal.base import Journal, LastSeen, Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.base import Journal, LastSeen, Origin, Row, SessionClosed, SessionOpened, Transition
 from hereabouts.journal.outbox import OutboxRow, StandingKind
 
 _THROTTLED: Final = "throttled("
@@ -45,6 +45,11 @@ class Recorder:
             self._record([*_told(rows)] if "user" in self.tells else rows)
         elif "member" in self.tells and not commit.others:
             self._record(_member_rows(feed, change, commit, at))
+
+    def reached(self, session: Session, origin: tuple[str, str], at: int) -> None:
+        """A session was reached from this address, by this program."""
+        if session.policy.durability != "none":
+            self._record([Origin(session.tenant, session.session_id, session.user_id, *origin, at)])
 
     def tell(self, row: OutboxRow) -> None:
         """Give word of where somebody stands: for what is known otherwise than from a commit of a session."""

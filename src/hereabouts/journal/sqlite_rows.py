@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import structs
 
-from hereabouts.journal.base import Declared, LastSeen, Row, SessionClosed, SessionOpened, Transition
+from hereabouts.journal.base import Declared, LastSeen, Origin, Row, SessionClosed, SessionOpened, Transition
 from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.sqlite_file import transaction
 
@@ -30,6 +30,11 @@ WRITE: Final[dict[type[Row], str]] = {
         UPDATE sessions
         SET closed_at = :closed_at, cause = :cause, last_seen_at = :last_seen_at, is_approximate = :is_approximate
         WHERE tenant = :tenant AND session_id = :session_id AND closed_at IS NULL
+    """,
+    Origin: """
+        INSERT INTO origins (tenant, session_id, user_id, address, agent, at)
+        VALUES (:tenant, :session_id, :user_id, :address, :agent, :at)
+        ON CONFLICT DO NOTHING
     """,
     Transition: """
         INSERT INTO transitions (tenant, user_id, before, after, cause, at)

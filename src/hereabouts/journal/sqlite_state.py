@@ -25,6 +25,10 @@ PRUNE: Final = {
         DELETE FROM occupancy_events WHERE (tenant, kind, seq) IN
         (SELECT tenant, kind, seq FROM occupancy_events WHERE at < ? LIMIT ?)
     """,
+    "origins": """
+        DELETE FROM origins WHERE (tenant, session_id, at) IN
+        (SELECT tenant, session_id, at FROM origins WHERE at < ? LIMIT ?)
+    """,
     "audit": "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? LIMIT ?)",
 }
 

@@ -71,8 +71,11 @@ class HttpBeats:
         self._elsewhere = elsewhere
         elsewhere.answer_with(self._answer_node)
 
-    async def beat(self, identity: Identity, body: HttpBeat) -> HttpBeatAnswer:
-        """Renew the session that the secret names, or begin one; bring its rooms to what the body says."""
+    async def beat(self, identity: Identity, body: HttpBeat, origin: tuple[str, str] | None = None) -> HttpBeatAnswer:
+        """Renew the session that the secret names, or begin one; bring its rooms to what the body says.
+
+        `origin` is the address and the program that a new session is reached from, where they are to be kept.
+        """
         self._check(identity, body)
         await self._entrance.check_revoked(identity)
         check_resume(self._context, identity.tenant, body.resume)
@@ -92,6 +95,8 @@ class HttpBeats:
             )
             begun = owned
             await begun.chain.ask(lambda: self._entrance.settle_in(begun))
+            if origin is not None:
+                self._context.recorder.reached(begun.session, origin, self._context.now().at)
         else:
             effects = owned.session.beat(self._context.now(), body.visible, body.active)
             self._writer.run(owned, effects + owned.session.identify(identity))

@@ -295,6 +295,8 @@ class Driver:
             self._authenticated(link)
             link.token = None
             self._accept(link, identity)
+            if link.origin is not None:
+                self._context.recorder.reached(owned.session, link.origin, self._context.now().at)
             link.connection.send(pack(welcome))
             if self._context.degraded_since_at is not None:
                 link.connection.send(pack(Degraded(self._context.degraded_since_at)))

@@ -49,6 +49,7 @@ class Link:
         "frames",
         "held",
         "hello_tick",
+        "origin",
         "owned",
         "paused_tick",
         "phase",
@@ -62,6 +63,7 @@ class Link:
         self.address = address
         self.token = token
         self.region: str | None = None
+        self.origin: tuple[str, str] | None = None  # address and program, where they are to be kept
         self.phase: Literal["new", "greeting", "open", "closed"] = "new"
         self.owned: OwnedSession | None = None
         self.viewer: Viewer | None = None
