@@ -355,6 +355,14 @@ async def test_who_did_what_to_whom_why_from_where_and_when(kept: Arena) -> None
         assert [page["entries"][0]["action"] for page in (first, second)] == ["kick", "clear"]
 
 
+@pytest.mark.parametrize("query", [f"cursor={10**23}", f"since_at={-(10**23)}", f"until_at={2**63}"])
+async def test_a_number_that_no_act_has_is_malformed(kept: Arena, query: str) -> None:
+    async with admin(kept) as eve:
+        assert (await eve.refused("GET", f"/v1/admin/audit?{query}"))["code"] == "bad_request"
+        if "cursor" not in query:
+            assert (await eve.refused("GET", f"/v1/admin/audit/export?{query}"))["code"] == "bad_request"
+
+
 async def test_the_audit_is_exported_and_no_cell_is_a_formula(kept: Arena) -> None:
     reasons = ['=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", 'plain, with "quotes"\nand lines']
     async with admin(kept) as eve:

@@ -19,6 +19,9 @@ from hereabouts.runtime.context import Context
 
 PAGE: Final = 500
 
+Number = Annotated[int, Meta(ge=0, le=2**53)]
+"""A time or a position; all that are kept are smaller."""
+
 COLUMNS: Final = ("id", "at", "actor", "action", "target", "user_id", "reason", "origin", "details")
 
 
@@ -29,10 +32,10 @@ class AuditParams(Struct):
     action: str | None = None
     target: str | None = None
     user_id: str | None = None
-    since_at: int | None = None
-    until_at: int | None = None
+    since_at: Number | None = None
+    until_at: Number | None = None
     limit: Annotated[int, Meta(ge=1, le=PAGE)] = 100
-    cursor: int | None = None
+    cursor: Number | None = None
 
 
 class AuditExportParams(Struct):
@@ -42,8 +45,8 @@ class AuditExportParams(Struct):
     action: str | None = None
     target: str | None = None
     user_id: str | None = None
-    since_at: int | None = None
-    until_at: int | None = None
+    since_at: Number | None = None
+    until_at: Number | None = None
     format: Literal["jsonl", "csv"] = "jsonl"
 
 
