@@ -13,6 +13,7 @@ from hereabouts.engine.occupancy import Granted
 from hereabouts.errors import Refusal
 from hereabouts.journal.cooldowns import Cooldown
 from hereabouts.runtime.holdings import Holder
+from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.waiting import eventually
 
@@ -49,3 +50,20 @@ async def test_what_is_cleared_for_a_while_is_not_granted_to_who_asked_just_befo
     with pytest.raises(Refusal, match="cools down"):
         await asked
     await eventually(lambda: len(holdings) == 0, what="nobody holds it")
+
+
+async def test_what_a_server_is_granted_for_a_user_who_is_being_erased_is_not_shown_for_ever(kept: Arena) -> None:
+    holdings, subjects = kept.node.holdings, kept.node.context.journal.subjects
+    assert subjects is not None
+    erase = subjects.erase
+
+    async def slow_erase(tenant: str, user_id: str, alias: str) -> dict[str, int]:
+        await occupy(kept, user_id, "account:7")
+        return await erase(tenant, user_id, alias)
+
+    subjects.erase = slow_erase  # type: ignore[method-assign]
+    async with admin(kept) as eve:
+        await eve.delete("/v1/users/ada")
+    assert len(holdings) == 0
+    await occupy(kept, "bob", "account:7")
+    assert [holding.user_id for holding in holdings.holders("default", "account:7")] == ["bob"]

@@ -137,6 +137,8 @@ class Erasing:
         # Also what is about to be sent; the sessions that were ended above have left no word of it either.
         events = await self._webhooks.erase(tenant, user_id)
         erased = await subjects.erase(tenant, user_id, forget.alias)
+        # What a server was granted for the user meanwhile is not kept any more, and not shown.
+        await self._holdings.clear_user(tenant, user_id)
         if events:
             erased["events"] = events
         for watcher in watchers:

@@ -22,6 +22,7 @@ from hereabouts.engine.occupancy import (
     Granted,
     Happening,
     Holding,
+    Lost,
     Refused,
     check_resource,
     gone,
@@ -208,8 +209,16 @@ class Holdings:
             decision = await self.kept.release(giving, self._context.now().at)
             if isinstance(decision, Ended):
                 self._apply(kind, decision.happenings)
+            else:
+                self._correct(kind, giving, decision)
         self._tidy(kind)
         return decision.holding if isinstance(decision, Ended) else None
+
+    def _correct(self, kind: Kind, giving: Giving, decision: Lost) -> None:
+        """What the journal has no longer, because its user was erased, nobody holds here either."""
+        shown = kind.held.find(giving.resource, giving.user_id)
+        if shown is not None and decision.current is None:
+            self._apply(kind, (Happening("released", shown, cause=giving.cause),))
 
     async def _whole(self, deciding: Coroutine[Any, Any, T]) -> T:
         """To the end, also when nobody waits for it any more: what the journal decided must be told."""
