@@ -27,6 +27,7 @@ HOUR: Final = 240
 SICK: Final[dict[str, list[tuple[str, str]]]] = {
     "HereaboutsDown": [on("up", f"0x{HOUR}")],
     "HereaboutsSweepLate": [on("sweep_age_seconds", f"0+15x{HOUR}")],
+    "HereaboutsCanaryLate": [on("canary_seconds", f"7x{HOUR}")],
     "HereaboutsDegraded": [on("degraded", f"1x{HOUR}")],
     "HereaboutsJournalFailing": [on("journal_failing", f"1x{HOUR}")],
     "HereaboutsJournalLosesRows": [on("journal_lost_rows_total", f"0+1x{HOUR}")],
@@ -53,6 +54,8 @@ SICK: Final[dict[str, list[tuple[str, str]]]] = {
 SOUND: Final = [
     on("up", f"1x{HOUR}"),
     on("sweep_age_seconds", f"0.5x{HOUR}"),
+    on("canary_seconds", f"0.1x100 8x2 0.1x{HOUR}"),
+    on("canary_missed_total", f"3x{HOUR}"),
     on("degraded", f"0x100 1x2 0x{HOUR}"),
     on("journal_failing", f"0x100 1x2 0x{HOUR}"),
     on("journal_lost_rows_total", f"7x{HOUR}"),
