@@ -15,7 +15,11 @@ export function hasPage(): boolean {
   return typeof document !== "undefined" && typeof addEventListener === "function";
 }
 
+/** The numbers of the clients of this page: each keeps its own secret, and finds it after a reload that makes them again. */
+const numbers = new Set<number>();
+
 export class Page {
+  readonly #number: number;
   readonly #key: string;
   readonly #stops: (() => void)[] = [];
   #channel: BroadcastChannel | undefined;
@@ -26,7 +30,11 @@ export class Page {
     private readonly world: World,
     private readonly base: string,
   ) {
-    this.#key = `hereabouts:${base}`;
+    let number = 0;
+    while (numbers.has(number)) number += 1;
+    numbers.add(number);
+    this.#number = number;
+    this.#key = `hereabouts:${base}${number ? `#${number}` : ""}`;
     connection.isVisible = document.visibilityState !== "hidden";
     connection.resume = this.#takeSecret();
     this.#openChannel();
@@ -43,6 +51,7 @@ export class Page {
     for (const stop of this.#stops) stop();
     this.#channel?.close();
     this.#takeSecret();
+    numbers.delete(this.#number);
   }
 
   #listen(target: EventTarget, names: string[], listener: (event: Event) => void): void {
@@ -63,7 +72,7 @@ export class Page {
 
   #openChannel(): void {
     if (typeof BroadcastChannel === "undefined") return;
-    this.#channel = new BroadcastChannel(this.#key);
+    this.#channel = new BroadcastChannel(`hereabouts:${this.base}`);
     this.#channel.onmessage = ({ data }) => {
       if (data !== undefined && data === this.connection.welcome?.user.id) this.connection.noteInput();
     };
@@ -80,9 +89,11 @@ export class Page {
     this.connection.suspend();
     this.#channel?.close();
     this.#channel = undefined;
+    numbers.delete(this.#number);
   }
 
   #comeBack(): void {
+    numbers.add(this.#number);
     this.#takeSecret();
     this.#openChannel();
     this.connection.isVisible = document.visibilityState !== "hidden";

@@ -113,6 +113,18 @@ test("the secret is there for one page only: a duplicated tab finds none", async
   expect(sessionStorage.length).toBe(0);
 });
 
+test("two clients of one page find their own secrets after a reload", async () => {
+  const [ada, bob] = [open("ada"), open("bob")];
+  await server.advance(1);
+  const joinedAt = [ada, bob].map((client) => client.room("doc:1").getSnapshot().self?.joined_at);
+  transition("pagehide", false);
+  await server.advance(2);
+  const next = [open("ada"), open("bob")];
+  await server.advance(20);
+  expect(server.said("join").length).toBe(2);
+  expect(next.map((client) => client.room("doc:1").getSnapshot().self?.joined_at)).toEqual(joinedAt);
+});
+
 test("a page that comes back from the back-forward cache resumes at once", async () => {
   const ada = open("ada");
   await server.advance(1);

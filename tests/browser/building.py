@@ -29,7 +29,7 @@ def vite(*arguments: str | Path) -> None:
 
 
 def build() -> None:
-    """The package into js/dist, the pages into js/build/browser, the rendering for a server into js/build/render.
+    """The package into js/dist, the pages into js/build, the demo into the server's package.
 
     Tests run in several processes: one builds, the others wait for it.
     """
@@ -45,6 +45,8 @@ def _build() -> None:
         config = JS / "test" / "browser" / "vite.config.ts"
         vite("--config", config)
         vite("--config", config, "--ssr", "render.tsx", "--outDir", JS / "build" / "render")
+    if not _is_fresh(ROOT / "src" / "hereabouts" / "demo_files" / "demo.js", JS / "dist" / "index.js", ROOT / "demo"):
+        vite("--config", ROOT / "demo" / "vite.config.ts")
 
 
 def _is_fresh(made: Path, *sources: Path) -> bool:

@@ -112,7 +112,8 @@ async def shared_browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+def shared_server(tmp_path_factory: pytest.TempPathFactory, pages: Path) -> Iterator[DevServer]:
+    """In the test profile, with the demo page as it is built."""
     running = DevServer(tmp_path_factory.mktemp("server"), SIGNED)
     running.start()
     yield running

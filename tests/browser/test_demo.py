@@ -1,4 +1,4 @@
-"""The demo page in a real browser: what somebody sees who tries Hereabouts for the first time."""
+"""The demo page by hand, in a real browser: what somebody sees who tries the protocol for the first time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOSED_SECONDS = 2.8 + 0.5  # the bound that the page shows, and what a browser 
 
 async def tab(browser: Browser, server: DevServer, user: str, more: str = "") -> Page:
     page = await (await browser.new_context()).new_page()
-    await page.goto(f"{server.url}/?user={user}&room=lobby{more}")
+    await page.goto(f"{server.url}/plain?user={user}&room=lobby{more}")
     await page.wait_for_selector(f'li[data-user="{user}"][data-here=true]')
     return page
 
@@ -57,7 +57,7 @@ async def test_two_people_see_status_typing_and_last_seen(browser: Browser, serv
 async def test_a_third_tab_of_the_same_person_changes_nothing(browser: Browser, server: DevServer) -> None:
     bob = await (await browser.new_context()).new_page()
     heard = deltas(bob)
-    await bob.goto(f"{server.url}/?user=bob&room=lobby")
+    await bob.goto(f"{server.url}/plain?user=bob&room=lobby")
     first = await tab(browser, server, "ada")
     await sees(bob, "ada", "online")
     await tab(browser, server, "ada")
@@ -85,7 +85,7 @@ async def test_a_killed_tab_is_offline_within_the_bound_that_the_page_shows(
 async def test_a_reload_is_neither_a_leave_nor_a_join(browser: Browser, server: DevServer) -> None:
     bob = await (await browser.new_context()).new_page()
     heard = deltas(bob)
-    await bob.goto(f"{server.url}/?user=bob&room=lobby")
+    await bob.goto(f"{server.url}/plain?user=bob&room=lobby")
     ada = await tab(browser, server, "ada")
     await sees(bob, "ada", "online")
     for _ in range(5):
@@ -98,7 +98,7 @@ async def test_a_reload_is_neither_a_leave_nor_a_join(browser: Browser, server: 
 async def test_a_restart_of_the_server_flickers_nothing(browser: Browser, server: DevServer) -> None:
     bob = await (await browser.new_context()).new_page()
     heard = deltas(bob)
-    await bob.goto(f"{server.url}/?user=bob&room=lobby")
+    await bob.goto(f"{server.url}/plain?user=bob&room=lobby")
     await tab(browser, server, "ada")
     await sees(bob, "ada", "online")
     assert server.stop() == 0
@@ -115,7 +115,7 @@ async def test_names_and_rooms_are_text(browser: Browser, server: DevServer) -> 
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text))
     page.on("pageerror", lambda error: problems.append(str(error)))
-    await page.goto(f"{server.url}/?user={name}&room=lobby")
+    await page.goto(f"{server.url}/plain?user={name}&room=lobby")
     await page.wait_for_selector("li[data-here=true]")
     assert await page.title() == "Hereabouts"
     assert await page.locator("img").count() == 0

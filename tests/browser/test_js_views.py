@@ -8,6 +8,7 @@ import pytest
 
 from hereabouts.testing.waiting import pause
 
+from .axe import serious_faults
 from .building import JS, node
 from .tabs import Tab, Tabs
 
@@ -15,19 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GRACE_SECONDS = 2.0
 NASTY = "<img/src=x/onerror=document.title=1>"
-SERIOUS = """async () => {
-  const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}"""
-
-
-async def serious_faults(tab: Tab) -> list[str]:
-    """What axe-core calls serious or critical on this page."""
-    devtools = await tab.page.context.new_cdp_session(tab.page)
-    # By the browser's protocol: the page's policy lets no script in that is not its own.
-    await devtools.send("Runtime.evaluate", {"expression": (JS / "node_modules/axe-core/axe.min.js").read_text()})
-    return list(await tab.do(SERIOUS))
 
 
 async def test_strict_mode_two_components_and_a_change_of_page_are_one_join_and_one_leave(tabs: Tabs) -> None:
@@ -127,7 +115,7 @@ async def test_axe_finds_nothing_serious_in_the_elements(tabs: Tabs, scheme: str
     ada = await tabs.open("ada", room="axe")
     await ada.page.fill("#message", "h")
     await bob.page.wait_for_selector("presence-typing:has-text('ada is typing…')")
-    assert await serious_faults(bob) == []
+    assert await serious_faults(bob.page) == []
 
 
 async def test_the_pages_broke_no_rule_of_their_security_policy(tabs: Tabs) -> None:

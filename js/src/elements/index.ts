@@ -1,6 +1,8 @@
 /** Defines the seven elements. */
 
-// The provider is defined before the elements that look for one.
+// The provider is defined before the elements that look for one: those in a page's source are made in this order.
+import "./provider.ts";
+
 export { PresenceAvatarsElement } from "./avatars.ts";
 export { PresenceElement } from "./base.ts";
 export { PresenceCountElement } from "./count.ts";
