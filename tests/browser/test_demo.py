@@ -103,7 +103,7 @@ async def test_a_restart_of_the_server_flickers_nothing(browser: Browser, server
     await sees(bob, "ada", "online")
     assert server.stop() == 0
     server.start()
-    await bob.wait_for_selector("#connection:text-is('connected')", timeout=10_000)
+    await bob.wait_for_selector("#connection:text-is('connected')", timeout=30_000)
     await bob.wait_for_timeout((GRACE_SECONDS + 4) * 1000)  # longer than lease and grace: nobody may be lost
     await bob.wait_for_selector('li[data-user="ada"][data-here=true]')
     assert len(heard) == 1, heard

@@ -14,8 +14,8 @@ from .conftest import DevServer
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GRACE_SECONDS = 2.0
-CLOSED_SECONDS = 2.8 + 0.5  # the bound that the page shows, and what a browser takes to render it
-SILENT_SECONDS = 5.8 + 0.5
+CLOSED_SECONDS = 2.8 + 1.0  # the bound that the page shows, and what a browser takes to render it
+SILENT_SECONDS = 5.8 + 1.0
 
 
 class Visitor:
@@ -38,11 +38,11 @@ class Visitor:
         return page
 
 
-async def sees(page: Page, user: str, within_seconds: float = 8) -> None:
+async def sees(page: Page, user: str, within_seconds: float = 15) -> None:
     await page.wait_for_selector(f"#people li[data-user='{user}']", timeout=within_seconds * 1000)
 
 
-async def misses(page: Page, user: str, within_seconds: float = 8) -> None:
+async def misses(page: Page, user: str, within_seconds: float = 15) -> None:
     found = f"#people li[data-user='{user}']"
     await page.wait_for_selector(found, state="detached", timeout=within_seconds * 1000)
 

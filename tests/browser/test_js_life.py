@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GRACE_SECONDS = 2.0
 LEASE_VISIBLE_SECONDS = 3.0
-SILENT_SECONDS = LEASE_VISIBLE_SECONDS + GRACE_SECONDS + 0.5 + 0.3 + 0.5  # sweep, window, and rendering
+SILENT_SECONDS = LEASE_VISIBLE_SECONDS + GRACE_SECONDS + 0.5 + 0.3 + 1.0  # sweep, window, and rendering
 LEASE_HIDDEN_SECONDS = 8.0
 
 # What a browser does to a tab behind others; headless ones show every tab.
@@ -163,7 +163,7 @@ async def test_a_restart_of_the_server_flickers_nothing(tabs: Tabs, shared_serve
     assert stopped == 0
     await asyncio.to_thread(shared_server.start)
     for tab in (ada, bob):
-        await tab.until("!here.room.getSnapshot().stale && here.room.getSnapshot().count === 2", 10)
+        await tab.until("!here.room.getSnapshot().stale && here.room.getSnapshot().count === 2", 30)
     await bob.pause(LEASE_VISIBLE_SECONDS + GRACE_SECONDS + 1)
     assert await bob.happened() == ["ada joined"]
 

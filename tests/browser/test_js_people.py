@@ -12,7 +12,7 @@ from .tabs import Tab, Tabs
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GRACE_SECONDS = 2.0
-CLOSED_SECONDS = 2.8 + 0.5  # the ghost bound of a closed tab, and what a browser takes to render it
+CLOSED_SECONDS = 2.8 + 1.0  # the ghost bound of a closed tab, and what a browser takes to render it
 
 
 async def test_two_tabs_two_people(tabs: Tabs) -> None:

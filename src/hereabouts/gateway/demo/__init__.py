@@ -1,4 +1,4 @@
-"""The demo pages of `hereabouts dev`: the one made with the package where it was built, and one by hand in one script."""
+"""The demo pages of `hereabouts dev`: one made with the package, where it was built, and one by hand in one script."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PLAIN: Final = files(__name__)
 
 
 def demo_routes(policies: PolicyBook) -> list[BaseRoute]:
-    """Where the pages and their parts are served. Without the built one, `/` is the page by hand, as `/plain` always is."""
+    """Where the pages and their parts are. Without the built one, `/` is the page by hand, as `/plain` always is."""
     built = list(_BUILT.iterdir()) if _BUILT.is_dir() else []
     front = _BUILT if built else _PLAIN
     return [
