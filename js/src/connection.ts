@@ -63,6 +63,7 @@ export class Connection {
   /** Counts attempts: what belongs to an earlier one is not heard. */
   #attempt = 0;
   #unopened = 0;
+  #hasOpened = false;
   #afterSeconds = 0;
   #welcomedAt = 0;
   #hasInput = true;
@@ -158,7 +159,7 @@ export class Connection {
     const ours = (call: () => void) => attempt === this.#attempt && call();
     try {
       const token = await this.#currentToken();
-      const open = this.#usesHttp() ? (await import("./http.ts")).openHttp : openSocket;
+      const open = (await this.#usesHttp()) ? (await import("./http.ts")).openHttp : openSocket;
       ours(() => {
         this.#wire = open(this.ways.world, this.ways.base, this.#hello(token), {
           opened: () => ours(() => this.#opened()),
@@ -171,12 +172,23 @@ export class Connection {
     }
   }
 
-  /** Whether this attempt is by HTTP. One more WebSocket that does not open after it, and HTTP is next again. */
-  #usesHttp(): boolean {
-    const { transport } = this.ways;
-    const isBlocked = transport === "auto" && this.#unopened >= BLOCKED_AFTER;
-    this.#unopened = isBlocked ? BLOCKED_AFTER - 1 : this.#unopened + 1;
-    return isBlocked || transport === "http";
+  /**
+   * Whether this attempt is by HTTP: WebSockets did not even open. Where one has opened before, the server may only have
+   * been away: it has to answer, and then one more WebSocket is tried. One that does not open after HTTP, and HTTP is next again.
+   */
+  async #usesHttp(): Promise<boolean> {
+    const { transport, world, base } = this.ways;
+    if (transport !== "auto" || this.#unopened < BLOCKED_AFTER) {
+      this.#unopened += 1;
+      return transport === "http";
+    }
+    if (this.#hasOpened) {
+      await world.fetch(`${base}/healthz`);
+      this.#hasOpened = false;
+      return false;
+    }
+    this.#unopened = BLOCKED_AFTER - 1;
+    return true;
   }
 
   #hello(token: string): ClientMessage {
@@ -194,7 +206,9 @@ export class Connection {
   }
 
   #opened(): void {
-    if (this.#wire?.transport !== "http") this.#unopened = 0;
+    if (this.#wire?.transport === "http") return;
+    this.#unopened = 0;
+    this.#hasOpened = true;
   }
 
   #begin(welcome: Welcome): void {

@@ -61,6 +61,8 @@ async def test_offline_for_long_and_back_is_one_leave_and_one_join(tabs: Tabs) -
     await bob.page.wait_for_selector("li[data-user=ada]:has-text('\"page\":3')")
     assert await bob.happened() == ["ada joined", "ada left", "ada joined"]
     await ada.until("!here.room.getSnapshot().stale")
+    # WebSockets that could not open for want of a network are no reason to go over to HTTP.
+    assert await ada.do("here.client.connection.getSnapshot().transport") == "websocket"
 
 
 async def freeze(tab: Tab, seconds: float) -> None:
