@@ -1,0 +1,113 @@
+"""A store that answers and refuses: views say that they may be stale, nobody is gone, and it is over when it is over.
+
+And one whose clock is not the nodes' own: only the store's counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hereabouts.runtime.clock import Clock
+from hereabouts.testing.arena import Arena
+from hereabouts.testing.valkey import ValkeyServer, valkey
+from hereabouts.testing.waiting import eventually, pause
+from hereabouts.testing.wire import Refused
+
+ROOM = "lobby"
+
+COMMANDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
+    "full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    "a replica": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+}
+
+
+@pytest.mark.parametrize("what", COMMANDS)
+async def test_a_store_that_takes_no_writes_loses_nobody(tmp_path: Path, what: str) -> None:
+    harm, mend = COMMANDS[what]
+    with valkey(tmp_path) as engine:
+        async with Arena({"backend": {"url": engine.url}}) as arena:
+            viewer, ada = await arena.enter("viewer", ROOM), await arena.enter("ada", ROOM)
+            await viewer.event(ROOM, "join", "ada")
+            command(engine, harm)
+            await viewer.expect("degraded", within=10)
+            with pytest.raises(Refused) as refusal:
+                await ada.join("hall")
+            assert refusal.value.code == "degraded"
+            assert await members(arena) in ([503], [200, "ada", "viewer"])
+            command(engine, mend)
+            await viewer.expect("restored", within=15)
+            await ada.ask("update", room=ROOM, state={"n": 1})
+            await viewer.event(ROOM, "update", "ada")
+            assert [event for event in viewer.folds.told(ROOM) if event[0] == "leave"] == []
+            assert await members(arena) == [200, "ada", "viewer"]
+
+
+def command(engine: ValkeyServer, words: tuple[Any, ...]) -> None:
+    with engine.client as client:
+        client.execute_command(*words)
+
+
+async def members(arena: Arena) -> list[Any]:
+    """The status of the list, and who is in it."""
+    headers = {"Authorization": "Bearer dev:viewer"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=5) as http:
+        answer = await http.get(f"http://127.0.0.1:{arena.port}/v1/rooms/{ROOM}/members")
+    if answer.status_code != 200:
+        return [answer.status_code]
+    return [200, *sorted(member["user_id"] for member in answer.json()["members"])]
+
+
+async def test_subscriptions_that_are_killed_again_and_again_lose_nothing(store: ValkeyServer) -> None:
+    async with node("a", store) as a, node("b", store) as b:
+        here, there = await a.enter("here", ROOM), await b.enter("there", ROOM)
+        stays: set[str] = {"here", "there"}
+        for number in range(24):
+            if number % 6 == 3:
+                store.cut_subscriptions()
+            wire = await (a, b)[number % 2].enter(f"u{number}", ROOM)
+            if number % 3:
+                await wire.say("bye")
+            else:
+                stays.add(f"u{number}")
+            await pause(0.2)
+        for viewer in (here, there):
+            await eventually(partial(shows, viewer.folds.names, sorted(stays)), within=15)
+
+
+def shows(names: Callable[[str], list[str]], wanted: list[str]) -> bool:
+    return sorted(names(ROOM)) == wanted
+
+
+async def test_nodes_whose_clocks_are_hours_apart_tell_the_same(
+    store: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = node("a", store, monkeypatch, ahead_seconds=-3600)
+    fast = node("b", store, monkeypatch, ahead_seconds=3600)
+    async with late as a, fast as b:
+        here, there = await a.enter("here", ROOM), await b.enter("there", ROOM)
+        await here.event(ROOM, "join", "there")
+        for wire in (here, there):
+            assert abs(wire.welcome["server_time_at"] / 1000 - time.time()) < 5
+        # Each judges the other's lease by the store's clock: nobody is taken for dead, and a dead one is.
+        await asyncio.gather(*(wire.never("degraded", during=5) for wire in (here, there)))
+        assert [event for event in here.folds.told(ROOM) if event[0] == "leave"] == []
+        await there.say("bye")
+        await here.event(ROOM, "leave", "there")
+
+
+def node(
+    name: str, store: ValkeyServer, monkeypatch: pytest.MonkeyPatch | None = None, *, ahead_seconds: float = 0.0
+) -> Arena:
+    """A server whose host's clock is wrong by so much."""
+    if monkeypatch is not None:
+        clock = partial(Clock, wall=lambda: time.time() + ahead_seconds)
+        monkeypatch.setattr("hereabouts.serving.Clock", clock)
+    return Arena({"server": {"node": name}, "backend": {"url": store.url}})
