@@ -16,6 +16,9 @@ LEASE, GRACE, SWEEP, PASSAGE = 4.0, 2.0, 0.5, 0.8
 SLACK = 1.0
 """What a busy machine may add."""
 
+USERS = 200
+"""On the node that is killed."""
+
 Pair = tuple[ServerProcess, ServerProcess]
 
 
@@ -31,18 +34,20 @@ async def test_a_killed_node_takes_its_own_users_once_and_nobody_elses(pair: Pai
     a, b = pair
     viewer = await enter(b, "viewer")
     stays = await enter(b, "both")
-    lost = [await enter(a, f"u{n}") for n in range(10)] + [await enter(a, "both")]
-    for n in range(10):
+    lost = [await enter(a, "both")]
+    for start in range(0, USERS, 20):
+        lost += await asyncio.gather(*(enter(a, f"u{n}") for n in range(start, start + 20)))
+    for n in range(USERS):
         await viewer.event(ROOM, "join", f"u{n}")
     await viewer.event(ROOM, "join", "both")
     since = time.monotonic()
     await a.end(signal.SIGKILL)
-    for n in range(10):
+    for n in range(USERS):
         took = await viewer.event(ROOM, "leave", f"u{n}", within=15) - since
         assert LEASE * 3 / 4 + GRACE <= took <= LEASE + GRACE + SWEEP + PASSAGE + SLACK
     await viewer.no_event(ROOM, "leave", "both", during=1)
     left = [user_id for kind, user_id in viewer.folds.told(ROOM) if kind == "leave"]
-    assert sorted(left) == sorted(f"u{n}" for n in range(10))
+    assert sorted(left) == sorted(f"u{n}" for n in range(USERS))
     await asyncio.gather(*(wire.close() for wire in lost), stays.close())
 
 
