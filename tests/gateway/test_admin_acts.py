@@ -18,6 +18,7 @@ import pytest
 from hereabouts.auth.api_keys import new_key
 from hereabouts.engine.records import FeedKey, Membership, Put
 from hereabouts.errors import JournalUnavailable
+from hereabouts.journal.cooldowns import Cooldown
 from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.issuer import Issuer
@@ -290,6 +291,28 @@ async def test_a_revoked_token_ends_what_lives_by_it_alone(kept: Arena) -> None:
         assert "one of them" in problem["detail"]
     assert await first.closed(within=1) == 4002
     await second.join("lobby")
+
+
+async def test_where_a_cooldown_cannot_be_written_everybody_is_out_all_the_same_and_it_is_noted(kept: Arena) -> None:
+    cooldowns = kept.node.context.journal.cooldowns
+
+    async def full_disk(cooldown: Cooldown) -> None:
+        cooldowns.keep(cooldown)
+        raise JournalUnavailable("the disk is full")
+
+    cooldowns.add = full_disk  # type: ignore[method-assign]
+    ada, bob = await kept.enter("ada", "lobby", "hall"), await kept.enter("bob", "lobby", "hall")
+    how: dict[str, str] = {"mode": "cooldown", "reason": "abuse"}
+    async with admin(kept) as eve:
+        assert (await eve.refused("POST", "/v1/admin/clear", what="room", id="lobby", **how))["code"] == "degraded"
+        assert (await eve.refused("POST", "/v1/admin/kick", room="hall", user_id="bob", **how))["code"] == "degraded"
+        for wire, room in ((ada, "lobby"), (bob, "lobby"), (bob, "hall")):
+            assert (await wire.expect("left"))["room"] == room
+        entries = (await eve.get("/v1/admin/audit"))["entries"]
+        assert [(e["action"], e["target"], e["details"]) for e in entries] == [
+            ("kick", "room:hall", {"written": False}),
+            ("clear", "room:lobby", {"written": False}),
+        ]
 
 
 # Sweep

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from hereabouts.errors import Refusal
+from hereabouts.errors import JournalUnavailable, Refusal
 from hereabouts.gateway.beating import address_of
 from hereabouts.gateway.door import Door
 from hereabouts.journal.cooldowns import Cooled
@@ -232,7 +232,12 @@ class AdminActs:
         if is_dry:
             concerned = await self._acts.whom(end)
             return ActAnswer(True, concerned.sessions, concerned.users[:USERS_TOLD], end.until_at, False, [])
-        concerned, silent = await self._acts.end(end)
+        try:
+            concerned, silent = await self._acts.end(end)
+        except JournalUnavailable:
+            # In force without being on disk: the log at least has it.
+            await note(self._context, by, action, target, user_id, {"written": False})
+            raise
         sessions, users = concerned.sessions, concerned.users
         details: dict[str, Any] = {"sessions": sessions, "users": users[:USERS_TOLD]}
         details |= {} if end.until_at is None else {"until_at": end.until_at}

@@ -135,8 +135,10 @@ class Endings:
 
     async def _clear_room(self, end: End) -> None:
         """Take everybody out of a room; the sessions go on. In a cooldown nobody joins."""
-        await self._cool(end, "room", end.id, end.until_at)
-        await self._take_out(end)
+        try:
+            await self._cool(end, "room", end.id, end.until_at)
+        finally:
+            await self._take_out(end)
 
     async def _clear_holding(self, end: End) -> None:
         """End all holdings of a resource. In a cooldown nobody holds it."""
@@ -145,8 +147,10 @@ class Endings:
 
     async def _kick(self, end: End) -> None:
         """Take one user out of a room. In a cooldown the user does not join it."""
-        await self._cool(end, "member", member_id(end.id, end.user_id), end.until_at)
-        await self._take_out(end)
+        try:
+            await self._cool(end, "member", member_id(end.id, end.user_id), end.until_at)
+        finally:
+            await self._take_out(end)
 
     async def _revoke_user(self, end: End) -> None:
         """No token that the user was issued until then is good any more, and what lives by one ends."""
