@@ -47,7 +47,7 @@ test("every TypeScript example of the pages is sound", { timeout: 60_000 }, () =
   const files = Object.fromEntries(
     sound.map(({ kind, code }, index) => [`example-${index + 1}.${kind}`, `${code}\nexport {};\n`]),
   );
-  const platforms = `declare module "react-native" { export const AppState: import("hereabouts/react-native").AppStateLike; }\n`;
+  const platforms = `declare module "react-native" { export const AppState: import("hereabouts/react-native").AppStateLike; export const Text: (props: { children: string }) => import("react").ReactElement; }\n`;
   expect(compiled("pages", { ...files, "platforms.d.ts": platforms })).toBe("");
   expect(sound.length).toBeGreaterThan(3);
 });
