@@ -18,6 +18,7 @@ from bench import (
     detection,
     fan_out,
     join_storm,
+    main_thread,
     memory,
     reconnect_storm,
 )
@@ -35,6 +36,7 @@ BENCHES: dict[str, Callable[[bool], Awaitable[list[Figure]]]] = {
         deadlines,
         detection,
         audiences,
+        main_thread,
         batch_status,
         analytics,
     )
