@@ -14,6 +14,7 @@ from bench import (
     audiences,
     batch_status,
     beats,
+    console,
     deadlines,
     detection,
     fan_out,
@@ -37,6 +38,7 @@ BENCHES: dict[str, Callable[[bool], Awaitable[list[Figure]]]] = {
         detection,
         audiences,
         main_thread,
+        console,
         batch_status,
         analytics,
     )
