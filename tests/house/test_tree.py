@@ -71,6 +71,7 @@ ELSEWHERE: Final = {
     "journal/sqlite_holdings.py": "tests/contract/test_history_contract.py",
     "journal/sqlite_past.py": "tests/contract/test_history_contract.py, tests/world/test_past.py",
     "journal/sqlite_recovery.py": "tests/contract/test_journal_contract.py, test_sqlite_crash.py",
+    "journal/queued.py": "tests/contract/test_journal_contract.py",
     "journal/sqlite_relations.py": "tests/contract/test_relations_contract.py",
     "journal/sqlite_rows.py": "tests/contract/test_journal_contract.py",
     "journal/sqlite_state.py": "tests/contract/test_journal_contract.py",
