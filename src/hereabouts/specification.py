@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from hereabouts.engine.limits import Limits
-from hereabouts.engine.session import TRANSITIONS, Event, Phase
+from hereabouts.engine.phases import TRANSITIONS, Event, Phase
 from hereabouts.errors import ERROR_CODES
 from hereabouts.protocol.codes import CAUSES, CLOSE_CODES
 from hereabouts.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, schemas

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from hereabouts import specification
-from hereabouts.engine.session import Event, Phase
+from hereabouts.engine.phases import Event, Phase
 from hereabouts.errors import ERROR_CODES
 from hereabouts.protocol.codes import CAUSES, CLOSE_CODES
 from hereabouts.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, tag_of

@@ -2,58 +2,26 @@
 
 A session outlives its connections. It is `live` while it gives signs of life; `lost` when it gave none for its lease
 or its connection closed; `leaving` while a beacon waits for its page to come back; `parked` when its removal was
-published by a beacon but its secret is still good; `over` when nothing can bring it back. The table below is the law;
-`spec/protocol.md` shows it as a diagram. Every method takes `now` and gives back what is to be done.
+published by a beacon but its secret is still good; `over` when nothing can bring it back. `phases.py` has the law.
+Every method takes `now` and gives back what is to be done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Raw
 
 from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.leases import Notice, notice
+from hereabouts.engine.phases import TRANSITIONS, Event, Phase
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey, Membership, Now, Owner, Presence, Put, Remove, Value
 from hereabouts.engine.roster import patch_state
 from hereabouts.engine.status import OFFLINE, Outcome
 from hereabouts.protocol.codes import DRAIN, ENDED, KEEPS_LEASE, SESSION_EXPIRED, SUPERSEDED, Cause, CloseCode
-
-Phase = Literal["live", "lost", "leaving", "parked", "over"]
-Event = Literal["frame", "close", "lapse", "beacon", "resume", "publish", "forget", "end"]
-
-TRANSITIONS: Final[dict[tuple[Phase, Event], Phase]] = {
-    ("live", "frame"): "live",
-    ("live", "close"): "lost",
-    ("live", "lapse"): "lost",
-    ("live", "beacon"): "leaving",
-    ("live", "resume"): "live",
-    ("live", "end"): "over",
-    ("lost", "frame"): "live",
-    ("lost", "close"): "lost",
-    ("lost", "beacon"): "leaving",
-    ("lost", "resume"): "live",
-    ("lost", "forget"): "over",
-    ("lost", "end"): "over",
-    ("leaving", "frame"): "live",
-    ("leaving", "close"): "leaving",
-    ("leaving", "beacon"): "leaving",
-    ("leaving", "resume"): "live",
-    ("leaving", "publish"): "parked",
-    ("leaving", "end"): "over",
-    ("parked", "frame"): "live",
-    ("parked", "close"): "parked",
-    ("parked", "beacon"): "parked",
-    ("parked", "resume"): "live",
-    ("parked", "forget"): "over",
-    ("parked", "end"): "over",
-    ("over", "close"): "over",
-    ("over", "beacon"): "over",
-}
-"""What each event makes of each phase. A pair that is not here cannot happen; meeting one is a bug of ours."""
 
 NOTHING: Final[Effects] = []
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from hereabouts.engine.phases import Phase
 from hereabouts.engine.records import FeedKey
 from hereabouts.engine.relations import ghost_bound
-from hereabouts.engine.session import Phase, Session
+from hereabouts.engine.session import Session
 from hereabouts.protocol.codes import Status
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.driver import Driver
