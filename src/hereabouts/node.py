@@ -171,6 +171,7 @@ class Node:
             **tally((owned.session for owned in self.registry), context.policies),
             "journal_rows_total": self.context.journal.counts,
             "journal_lost_rows_total": journal.lost_rows,
+            "journal_stored_rows": self.context.journal.stored_rows,
             "journal_queued_rows": journal.queued_rows,
             "journal_failing": float(not journal.is_writable),
             "resolver_answers_total": self.relations.resolver.results if self.relations.resolver is not None else {},

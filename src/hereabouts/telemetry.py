@@ -82,6 +82,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
     Measure("canary_missed_total", "counter", None, "Made-up sessions that nobody saw go within ten seconds."),
     Measure("stalled_seconds_total", "counter", None, "How long the event loop stood still beyond a sweep, in all."),
     Measure("longest_stall_seconds", "gauge", None, "The longest such stall."),
+    Measure("journal_stored_rows", "gauge", "table", "Rows that each table has, looked at once an hour."),
     Measure("journal_queued_rows", "gauge", None, "Rows that wait to be written."),
     Measure("journal_failing", "gauge", None, "1 while the journal cannot write."),
     Measure("webhook_attempts_total", "counter", "outcome", "Attempts to deliver an event, by outcome."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Literal
 
 from msgspec import Struct, structs
@@ -133,6 +134,9 @@ class Journal(ABC):
 
     counts: Counter[str]
     """Rows taken, by kind (`ROW_KINDS`)."""
+
+    stored_rows: Mapping[str, int] = MappingProxyType({})
+    """How many rows each table had when that was last looked at."""
 
     outbox: Outbox | None = None
     """Events for other servers, and where they are to go; `None` where nothing is kept."""

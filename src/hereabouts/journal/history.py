@@ -109,3 +109,7 @@ class History(ABC):
     @abstractmethod
     async def regions(self, tenant: str, span: Bucket, users_least: int) -> list[Region]:
         """The regions of sessions that touch this time, largest first, without those of fewer users."""
+
+    @abstractmethod
+    async def sizes(self) -> dict[str, int]:
+        """How many rows each table has, of all tenants, as well as the database knows it without much work."""

@@ -13,6 +13,7 @@ from hereabouts.errors import Refusal
 from hereabouts.journal import postgres_holdings, postgres_past
 from hereabouts.journal.history import History, Pick, Region, UserStatuses, UserThen
 from hereabouts.journal.past import Wanted
+from hereabouts.journal.postgres_address import SCHEMA
 from hereabouts.journal.postgres_pool import Connection, Pool, TookTooLong
 
 T = TypeVar("T")
@@ -73,6 +74,10 @@ class PostgresHistory(History):
         """See `History.regions`."""
         return await self._ask(partial(postgres_past.regions, tenant=tenant, span=span, users_least=users_least))
 
+    async def sizes(self) -> dict[str, int]:
+        """See `History.sizes`. They are what the server's statistics say."""
+        return await self._ask(_sizes)
+
     async def _ask(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         if self._questions >= QUESTIONS_MOST:
             text = f"{QUESTIONS_MOST} questions about the past are being answered already"
@@ -85,3 +90,8 @@ class PostgresHistory(History):
             raise Refusal("limit_exceeded", text, limit="answer_seconds") from None
         finally:
             self._questions -= 1
+
+
+async def _sizes(connection: Connection) -> dict[str, int]:
+    rows = await connection.fetch("SELECT relname, n_live_tup FROM pg_stat_user_tables WHERE schemaname = $1", SCHEMA)
+    return {row["relname"]: row["n_live_tup"] for row in rows}

@@ -85,6 +85,10 @@ class SqliteHistory(History):
         """See `History.regions`."""
         return await self._ask(partial(sqlite_past.regions, tenant=tenant, span=span, users_least=users_least))
 
+    async def sizes(self) -> dict[str, int]:
+        """See `History.sizes`. They are counted."""
+        return await self._ask(_sizes)
+
     async def _ask(self, act: Callable[[sqlite3.Connection], T]) -> T:
         if self._thread is None:
             raise JournalUnavailable(f"the journal {self._path} is not open")
@@ -114,3 +118,10 @@ class SqliteHistory(History):
         finally:
             connection.set_progress_handler(None, _STEPS)
             connection.rollback()
+
+
+def _sizes(connection: sqlite3.Connection) -> dict[str, int]:
+    tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return {
+        table: connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for (table,) in tables.fetchall()
+    }

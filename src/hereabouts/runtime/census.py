@@ -1,4 +1,4 @@
-"""What a node writes down regularly, whatever its load: that it is alive; and what it forgets in time."""
+"""What a node writes down regularly, whatever its load: that it is alive; what it forgets in time, and what is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ DAY_MS: Final = 86_400_000
 
 
 class Census:
-    """Tells the journal every 15 s that this node lives, and once an hour to forget what is older than `keep_days`."""
+    """Tells the journal every 15 s that this node lives, and once an hour to forget what is older than `keep_days`.
+
+    Then it looks how large the tables are.
+    """
 
     def __init__(self, context: Context, keep_days: Mapping[str, float] | None = None) -> None:
         self._context = context
@@ -56,4 +59,7 @@ class Census:
     async def _prune(self) -> None:
         now_at = self._context.now().at
         before = {kind: now_at - int(days * DAY_MS) for kind, days in self._keep_days.items() if days}
-        await self._context.journal.prune(before)
+        journal = self._context.journal
+        await journal.prune(before)
+        if journal.history is not None:
+            journal.stored_rows = await journal.history.sizes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from hereabouts.engine.occupancy import Ask, Terms
 from hereabouts.journal.base import Journal, Row, SessionClosed, SessionOpened
 from hereabouts.journal.history import History, Pick, Region, SessionThen, UserStatuses, UserThen
 from hereabouts.testing.journal_contract import AT, HOUR, ODD_IDS, T, opened, turned
+from hereabouts.testing.waiting import pause
 
 MINUTE = 60_000
 DAY = Bucket(AT, AT + 24 * HOUR)
@@ -52,6 +54,13 @@ class HistoryContract(ABC):
             assert await history.spans(T, DAY, Pick(), AT) == []
             assert await history.at(T, AT, Pick()) == []
             assert await history.regions(T, DAY, 1) == []
+
+    async def test_it_says_how_large_each_table_is(self) -> None:
+        async with self.past([opened("s1", "ada", AT), opened("s2", "bob", AT)]) as history:
+            async with asyncio.timeout(30):  # PostgreSQL gathers its statistics for up to ten seconds
+                while (await history.sizes())["sessions"] != 2:
+                    await pause(0.05)
+            assert (await history.sizes())["transitions"] == 0
 
     async def test_the_curve_counts_who_was_here_before_and_who_came_and_went(self) -> None:
         rows = [
