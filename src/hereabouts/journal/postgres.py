@@ -63,7 +63,7 @@ class PostgresJournal(QueuedJournal):
         self.occupancies: PostgresOccupancies = PostgresOccupancies(self, self.outbox)
         self.history = self._history = PostgresHistory(url)
         self.relations: PostgresRelations = PostgresRelations(self)
-        self.subjects: PostgresSubjects = PostgresSubjects(self)
+        self.subjects: PostgresSubjects = PostgresSubjects(self, self.audit)
 
     # Life
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from hereabouts.journal.audit import ANYTHING, Act, Audit, AuditEntry, AuditFilter
-from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_pool import Connection, Transactions
 from hereabouts.journal.postgres_state import changed
-
-if TYPE_CHECKING:
-    from hereabouts.journal.postgres import PostgresJournal
 
 _COLUMNS: Final = "tenant, at, actor, action, target, user_id, reason, origin, details"
 
@@ -41,7 +38,7 @@ _RENAME: Final = """
 class PostgresAudit(Audit):
     """See `Audit`."""
 
-    def __init__(self, journal: PostgresJournal) -> None:
+    def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
     async def note(self, acts: Sequence[Act]) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from hereabouts.journal.cooldowns import Cooldown, Cooldowns, Cooled
-from hereabouts.journal.postgres_pool import Connection
-
-if TYPE_CHECKING:
-    from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.postgres_pool import Connection, Transactions
 
 
 class PostgresCooldowns(Cooldowns):
     """See `Cooldowns`."""
 
-    def __init__(self, journal: PostgresJournal) -> None:
+    def __init__(self, journal: Transactions) -> None:
         super().__init__()
         self._journal = journal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import astuple
 
@@ -35,7 +35,7 @@ from hereabouts.journal.occupancies import (
     rows_of,
 )
 from hereabouts.journal.postgres_outbox import PostgresOutbox
-from hereabouts.journal.postgres_pool import Act, Connection
+from hereabouts.journal.postgres_pool import Connection, Transactions
 from hereabouts.journal.postgres_rows import Tell
 
 T = TypeVar("T")
@@ -54,19 +54,6 @@ _PUT: Final = f"""
 _GONE: Final = "DELETE FROM occupancies WHERE tenant = $1 AND resource = $2 AND user_id = $3"
 
 _EVENT: Final = f"INSERT INTO occupancy_events ({_ROW}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-
-
-class Transactions(Protocol):
-    """What writes and what reads, each in one transaction."""
-
-    async def write(self, act: Act[T]) -> T:
-        """Do something, on disk when this returns."""
-
-    async def read(self, act: Act[T]) -> T:
-        """Read as of one moment."""
-
-    async def look(self, act: Act[T]) -> T:
-        """Read with one statement."""
 
 
 class PostgresOccupancies(Occupancies):

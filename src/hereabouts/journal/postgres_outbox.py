@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hereabouts.journal.outbox import (
     Delivery,
@@ -17,12 +17,9 @@ from hereabouts.journal.outbox import (
     envelope,
 )
 from hereabouts.journal.postgres_events import write
-from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_pool import Connection, Transactions
 from hereabouts.journal.postgres_state import changed
 from hereabouts.journal.postgres_text import escaped
-
-if TYPE_CHECKING:
-    from hereabouts.journal.postgres import PostgresJournal
 
 REPLAY_EVENTS: Final = 10_000
 """Events that one call of `replay` looks at; no other write of events waits for longer than that takes."""
@@ -67,7 +64,7 @@ _AGAIN: Final = """
 class PostgresOutbox(Outbox):
     """See the module. Belongs to a journal, by whose connections it reads and writes."""
 
-    def __init__(self, journal: PostgresJournal) -> None:
+    def __init__(self, journal: Transactions) -> None:
         self._journal = journal
         self.route = lambda type, tenant, room: ()
         self.kinds: frozenset[StandingKind] = frozenset()

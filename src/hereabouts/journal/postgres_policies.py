@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from hereabouts.journal.policies import PolicyVersion, PolicyVersions
-from hereabouts.journal.postgres_pool import Connection
-
-if TYPE_CHECKING:
-    from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.postgres_pool import Connection, Transactions
 
 
 class PostgresPolicies(PolicyVersions):
     """See `PolicyVersions`."""
 
-    def __init__(self, journal: PostgresJournal) -> None:
+    def __init__(self, journal: Transactions) -> None:
         self._journal = journal
 
     async def newest(self) -> PolicyVersion | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import asyncpg
 
@@ -51,6 +51,22 @@ WRONG_ADDRESS: Final = (
 """What passes by itself no more: the operator is to change something."""
 
 UNREACHABLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+
+
+class Transactions(Protocol):
+    """What writes and what reads, each in one transaction. They raise `JournalUnavailable`."""
+
+    async def write(self, act: Act[T]) -> T:
+        """Do something, on disk when this returns."""
+
+    async def read(self, act: Act[T]) -> T:
+        """Read as of one moment."""
+
+    async def look(self, act: Act[T]) -> T:
+        """Read with one statement."""
+
+    async def flush(self) -> None:
+        """See `Journal.flush`."""
 
 
 class TookTooLong(JournalUnavailable):

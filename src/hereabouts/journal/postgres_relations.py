@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import structs
 
 from hereabouts.errors import Refusal
-from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_pool import Connection, Transactions
 from hereabouts.journal.postgres_state import changed
 from hereabouts.journal.relations import WATCHED_MOST, Relation, RelationBook
-
-if TYPE_CHECKING:
-    from hereabouts.journal.postgres import PostgresJournal
 
 # Edges of one watcher are added one after the other: two at once could both find room for the last one.
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
@@ -29,7 +26,7 @@ _WATCHERS: Final = "SELECT watcher FROM relations WHERE tenant = $1 AND watched 
 class PostgresRelations(RelationBook):
     """See `RelationBook`. Shares the connections of a journal."""
 
-    def __init__(self, journal: PostgresJournal, *, watched_most: int = WATCHED_MOST) -> None:
+    def __init__(self, journal: Transactions, *, watched_most: int = WATCHED_MOST) -> None:
         self._journal = journal
         self._watched_most = watched_most
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hereabouts.journal.personal import PERSONAL, Personal
-from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_audit import PostgresAudit
+from hereabouts.journal.postgres_pool import Connection, Transactions
 from hereabouts.journal.postgres_state import changed
 from hereabouts.journal.subjects import Stored, Subjects
-
-if TYPE_CHECKING:
-    from hereabouts.journal.postgres import PostgresJournal
 
 _AUDIT = "SELECT * FROM audit WHERE tenant = $1 AND (user_id = $2 OR actor = 'user:' || $2)"
 
@@ -19,8 +17,9 @@ _AUDIT = "SELECT * FROM audit WHERE tenant = $1 AND (user_id = $2 OR actor = 'us
 class PostgresSubjects(Subjects):
     """See `Subjects`."""
 
-    def __init__(self, journal: PostgresJournal) -> None:
+    def __init__(self, journal: Transactions, audit: PostgresAudit) -> None:
         self._journal = journal
+        self._audit = audit
 
     async def export(self, tenant: str, user_id: str) -> Stored:
         """See `Subjects.export`."""
@@ -32,7 +31,7 @@ class PostgresSubjects(Subjects):
         # What waits would be written after what is written was deleted.
         await self._journal.flush()
         erased = await self._journal.write(partial(_erase, tenant=tenant, user_id=user_id, alias=alias))
-        renamed = await self._journal.audit.rename(tenant, user_id, alias)
+        renamed = await self._audit.rename(tenant, user_id, alias)
         return {**erased, "audit": renamed} if renamed else erased
 
 

@@ -57,7 +57,7 @@ class SqliteJournal(QueuedJournal):
         self.occupancies: SqliteOccupancies = SqliteOccupancies(self, self.outbox)
         self.history: SqliteHistory = SqliteHistory(path)
         self.relations: SqliteRelations = SqliteRelations(self)
-        self.subjects: SqliteSubjects = SqliteSubjects(self)
+        self.subjects: SqliteSubjects = SqliteSubjects(self, self.audit)
 
     # Life
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
 from hereabouts.journal.audit import ANYTHING, Act, Audit, AuditEntry, AuditFilter
-from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_file import Threads, transaction
 from hereabouts.journal.sqlite_state import sync
-
-if TYPE_CHECKING:
-    from hereabouts.journal.sqlite import SqliteJournal
 
 _COLUMNS: Final = "tenant, at, actor, action, target, user_id, reason, origin, details"
 
@@ -31,7 +28,7 @@ _CONDITIONS: Final = {
 class SqliteAudit(Audit):
     """See `Audit`."""
 
-    def __init__(self, journal: SqliteJournal) -> None:
+    def __init__(self, journal: Threads) -> None:
         self._journal = journal
 
     async def note(self, acts: Sequence[Act]) -> None:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from typing import TYPE_CHECKING
 
 from hereabouts.journal.cooldowns import Cooldown, Cooldowns, Cooled
-from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_file import Threads, transaction
 from hereabouts.journal.sqlite_state import sync
-
-if TYPE_CHECKING:
-    from hereabouts.journal.sqlite import SqliteJournal
 
 
 class SqliteCooldowns(Cooldowns):
     """See `Cooldowns`."""
 
-    def __init__(self, journal: SqliteJournal) -> None:
+    def __init__(self, journal: Threads) -> None:
         super().__init__()
         self._journal = journal
 

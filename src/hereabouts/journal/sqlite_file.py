@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from hereabouts.errors import ConfigError, HereaboutsError, JournalUnavailable
 from hereabouts.journal.migrate import Applied, Migration, Migrations, Shape, Target, load
 from hereabouts.version import __version__
+
+T = TypeVar("T")
 
 SQLITE_LEAST: Final = (3, 37, 0)
 """STRICT tables came with it."""
@@ -31,6 +33,19 @@ PRAGMAS: Final = (
 )
 
 _PASSING: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+
+
+class Threads(Protocol):
+    """The journal's thread that writes and its thread that reads. Both raise `JournalUnavailable`."""
+
+    async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something in the writer's thread."""
+
+    async def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """Do something in the reader's thread."""
+
+    async def flush(self) -> None:
+        """See `Journal.flush`."""
 
 
 def open_file(path: Path) -> sqlite3.Connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import astuple, replace
 
@@ -36,7 +36,7 @@ from hereabouts.journal.occupancies import (
     rows_of,
 )
 from hereabouts.journal.outbox import OutboxRow
-from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_file import Threads, transaction
 from hereabouts.journal.sqlite_outbox import SqliteOutbox
 from hereabouts.journal.sqlite_state import sync
 
@@ -48,16 +48,6 @@ _ROW: Final = "tenant, kind, seq, event, resource, user_id, fencing, since_at, a
 
 Tell = Callable[[sqlite3.Connection, OutboxRow], None]
 """Writes word of it to other servers, in the same transaction."""
-
-
-class Threads(Protocol):
-    """The journal's thread that writes and its thread that reads."""
-
-    async def write(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something in the writer's thread."""
-
-    async def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Do something in the reader's thread."""
 
 
 class SqliteOccupancies(Occupancies):

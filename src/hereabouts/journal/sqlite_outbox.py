@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -20,10 +20,7 @@ from hereabouts.journal.outbox import (
     envelope,
 )
 from hereabouts.journal.sqlite_events import write
-from hereabouts.journal.sqlite_file import transaction
-
-if TYPE_CHECKING:
-    from hereabouts.journal.sqlite import SqliteJournal
+from hereabouts.journal.sqlite_file import Threads, transaction
 
 REPLAY_EVENTS: Final = 10_000
 """Events that one call of `replay` looks at; no other write waits for longer than that takes."""
@@ -32,7 +29,7 @@ REPLAY_EVENTS: Final = 10_000
 class SqliteOutbox(Outbox):
     """See the module. Belongs to a journal, in whose threads it reads and writes."""
 
-    def __init__(self, journal: SqliteJournal) -> None:
+    def __init__(self, journal: Threads) -> None:
         self._journal = journal
         self.route = lambda type, tenant, room: ()
         self.kinds: frozenset[StandingKind] = frozenset()

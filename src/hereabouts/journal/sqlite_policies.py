@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from hereabouts.journal.policies import PolicyVersion, PolicyVersions
-from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_file import Threads, transaction
 from hereabouts.journal.sqlite_state import sync
-
-if TYPE_CHECKING:
-    from hereabouts.journal.sqlite import SqliteJournal
 
 
 class SqlitePolicies(PolicyVersions):
     """See `PolicyVersions`."""
 
-    def __init__(self, journal: SqliteJournal) -> None:
+    def __init__(self, journal: Threads) -> None:
         self._journal = journal
 
     async def newest(self) -> PolicyVersion | None:

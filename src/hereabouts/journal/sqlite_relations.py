@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import structs
 
 from hereabouts.errors import Refusal
 from hereabouts.journal.relations import WATCHED_MOST, Relation, RelationBook
-from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_file import Threads, transaction
 from hereabouts.journal.sqlite_state import sync
-
-if TYPE_CHECKING:
-    from hereabouts.journal.sqlite import SqliteJournal
 
 _COUNT: Final = "SELECT count(*) FROM relations WHERE tenant = :tenant AND watcher = :watcher"
 _INSERT: Final = """
@@ -29,7 +26,7 @@ _WATCHERS: Final = "SELECT watcher FROM relations WHERE tenant = ? AND watched =
 class SqliteRelations(RelationBook):
     """See `RelationBook`. Shares the file and the threads of a journal."""
 
-    def __init__(self, journal: SqliteJournal, *, watched_most: int = WATCHED_MOST) -> None:
+    def __init__(self, journal: Threads, *, watched_most: int = WATCHED_MOST) -> None:
         self._journal = journal
         self._watched_most = watched_most
 

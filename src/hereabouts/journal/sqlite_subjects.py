@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from typing import TYPE_CHECKING
 
 from hereabouts.journal.personal import PERSONAL, Personal
-from hereabouts.journal.sqlite_file import transaction
+from hereabouts.journal.sqlite_audit import SqliteAudit
+from hereabouts.journal.sqlite_file import Threads, transaction
 from hereabouts.journal.sqlite_state import sync
 from hereabouts.journal.subjects import Stored, Subjects
-
-if TYPE_CHECKING:
-    from hereabouts.journal.sqlite import SqliteJournal
 
 
 class SqliteSubjects(Subjects):
     """See `Subjects`."""
 
-    def __init__(self, journal: SqliteJournal) -> None:
+    def __init__(self, journal: Threads, audit: SqliteAudit) -> None:
         self._journal = journal
+        self._audit = audit
 
     async def export(self, tenant: str, user_id: str) -> Stored:
         """See `Subjects.export`."""
@@ -31,7 +29,7 @@ class SqliteSubjects(Subjects):
         # What waits would be written after what is written was deleted.
         await self._journal.flush()
         erased = await self._journal.write(partial(_erase, tenant=tenant, user_id=user_id, alias=alias))
-        renamed = await self._journal.audit.rename(tenant, user_id, alias)
+        renamed = await self._audit.rename(tenant, user_id, alias)
         await self._journal.write(_write_back)
         return {**erased, "audit": renamed} if renamed else erased
 
