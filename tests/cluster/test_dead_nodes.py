@@ -13,10 +13,7 @@ ROOM = "lobby"
 LEASE, GRACE, SWEEP, PASSAGE = 4.0, 2.0, 0.5, 0.8
 """The clocks of the test profile; the passage is the window and 750 ms."""
 
-SLACK = 1.0
-"""What a busy machine may add."""
-
-USERS = 200
+USERS = 500
 """On the node that is killed."""
 
 Pair = tuple[ServerProcess, ServerProcess]
@@ -42,9 +39,8 @@ async def test_a_killed_node_takes_its_own_users_once_and_nobody_elses(pair: Pai
     await viewer.event(ROOM, "join", "both")
     since = time.monotonic()
     await a.end(signal.SIGKILL)
-    for n in range(USERS):
-        took = await viewer.event(ROOM, "leave", f"u{n}", within=15) - since
-        assert LEASE * 3 / 4 + GRACE <= took <= LEASE + GRACE + SWEEP + PASSAGE + SLACK
+    took = [await viewer.event(ROOM, "leave", f"u{n}", within=15) - since for n in range(USERS)]
+    assert LEASE * 3 / 4 + GRACE <= min(took) <= max(took) <= LEASE + GRACE + SWEEP + PASSAGE
     await viewer.no_event(ROOM, "leave", "both", during=1)
     left = [user_id for kind, user_id in viewer.folds.told(ROOM) if kind == "leave"]
     assert sorted(left) == sorted(f"u{n}" for n in range(USERS))
