@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from hereabouts.engine.crowding import Crowd
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Entry, FeedKey, FeedSnapshot, Now
 from hereabouts.engine.roster import Roster, RosterChange
+from hereabouts.engine.typists import Typists
 from hereabouts.engine.visibility import shows_typing
 from hereabouts.fanout.audience import Audience
 from hereabouts.fanout.coalesce import window_seconds
@@ -19,12 +21,6 @@ from hereabouts.fanout.outbox import Packet, pack
 from hereabouts.fanout.stream import Stream
 from hereabouts.fanout.viewer import Viewing
 from hereabouts.protocol.messages import TypingNow
-
-SUMMARY_STAYS_SECONDS = 10.0
-"""A room that went to summary stays there at least so long."""
-
-SUMMARY_BELOW = 0.8
-"""It comes back below this part of the limit."""
 
 
 class Tools(Protocol):
@@ -58,21 +54,23 @@ class RoomFan:
         self.policy = policy
         self.roster = Roster(snapshot)
         self.streams: dict[Audience, Stream] = {}
-        self.typing: dict[str, float] = {}
+        self.typing = Typists()
         self.filed_slot = -1
-        self.is_summary = False
         self.window_seconds = policy.fanout_window_seconds
         self._tools = tools
         self._epoch = tools.new_epoch()
         self._own: dict[str, dict[Viewing, None]] = {}
         self._churn = 0
-        self._typing_version = 0
         self._typing_shared: tuple[int, Packet] = (0, pack(TypingNow(feed.name, [])))
         self._is_scheduled = False
         self._flushed_tick = float("-inf")
-        self._summary_tick = 0.0
+        self._crowd = Crowd()
         self._is_to_look_again = False
-        self._summary_bytes_each = 0.0
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether the room is too large to be listed."""
+        return self._crowd.is_summary
 
     # What changes
 
@@ -94,8 +92,8 @@ class RoomFan:
             self._churn += 1
         for stream in self.streams.values():
             stream.pending[change.user_id] = change.cause
-        if change.after is None and self.typing.pop(change.user_id, None) is not None:
-            self._typing_version += 1
+        if change.after is None:
+            self.typing.stop(change.user_id)
         for viewing in self._own.get(change.user_id, ()):
             viewing.own_changed = True
         self._schedule()
@@ -104,14 +102,12 @@ class RoomFan:
         """Somebody typed, or stopped. It lapses by this node's clock unless repeated."""
         if user_id not in self.roster.members:
             return
-        was = user_id in self.typing
         if on:
-            self.typing[user_id] = self._tools.now().tick + self.policy.typing_lease_seconds
+            is_new = self.typing.start(user_id, self._tools.now().tick + self.policy.typing_lease_seconds)
             self._tools.file(self)
         else:
-            self.typing.pop(user_id, None)
-        if was != on:
-            self._typing_version += 1
+            is_new = self.typing.stop(user_id)
+        if is_new:
             self._schedule()
 
     def govern(self, policy: Policy) -> None:
@@ -121,15 +117,11 @@ class RoomFan:
 
     def due_at(self) -> float | None:
         """When the next typing lapses."""
-        return min(self.typing.values(), default=None)
+        return self.typing.due_at()
 
     def advance(self, now: Now) -> None:
         """End the typing that has lapsed."""
-        lapsed = [user_id for user_id, tick in self.typing.items() if tick <= now.tick]
-        for user_id in lapsed:
-            del self.typing[user_id]
-        if lapsed:
-            self._typing_version += 1
+        if self.typing.lapse(now.tick):
             self._schedule()
 
     # Who looks
@@ -251,7 +243,7 @@ class RoomFan:
     def _publish(self, stream: Stream) -> None:
         """Bring all viewers of a stream up to date. This loop is what a change costs a viewer."""
         shared: dict[int, Packet] = {}
-        seq, is_shared = stream.seq, not stream.is_counting
+        seq, is_shared, typing_version = stream.seq, not stream.is_counting, self.typing.version
         frames = payload_bytes = 0
         for viewing in tuple(stream.viewings):
             connection = viewing.viewer.connection
@@ -265,7 +257,7 @@ class RoomFan:
                 payload_bytes += len(packet.payload)
             else:
                 self._deliver(stream, viewing, shared)
-            if viewing.typing_sent != self._typing_version:
+            if viewing.typing_sent != typing_version:
                 self._send_typing(viewing)
         self._tools.delivered(frames, payload_bytes)
 
@@ -306,9 +298,9 @@ class RoomFan:
 
     def _send_typing(self, viewing: Viewing) -> None:
         stream = viewing.stream
-        if stream is None or viewing.typing_sent == self._typing_version:
+        if stream is None or viewing.typing_sent == self.typing.version:
             return
-        viewing.typing_sent = self._typing_version
+        viewing.typing_sent = self.typing.version
         if stream.is_counting or not shows_typing(stream.audience.view):
             return
         own = viewing.user_id if viewing.user_id in self.typing else None
@@ -318,11 +310,11 @@ class RoomFan:
             self._send(viewing, self._typing_packet(own))
 
     def _typing_packet(self, own: str | None) -> Packet:
-        if own is None and self._typing_shared[0] == self._typing_version:
+        if own is None and self._typing_shared[0] == self.typing.version:
             return self._typing_shared[1]
         packet = pack(TypingNow(self.feed.name, [user_id for user_id in self.typing if user_id != own]))
         if own is None:
-            self._typing_shared = (self._typing_version, packet)
+            self._typing_shared = (self.typing.version, packet)
         return packet
 
     def _send(self, viewing: Viewing, packet: Packet) -> None:
@@ -332,35 +324,21 @@ class RoomFan:
     # Rooms too large to list
 
     def _judge_size(self, tick: float) -> None:
-        size = max((s.shown_bytes for s in self.streams.values()), default=0)
-        if not self.is_summary:
-            if self.roster.count > self.policy.fanout_summary_above or size > self.policy.fanout_summary_bytes:
-                self._summary_bytes_each = size / max(self.roster.count, 1)
-                self._summary_tick = tick
-                self._summarise(True)
-        elif self._is_small_again():
-            wait = self._summary_tick + SUMMARY_STAYS_SECONDS - tick
-            if wait <= 0:
-                self._summarise(False)
-            elif not self._is_to_look_again:
-                self._is_to_look_again = True
-                self._tools.later(wait, self._look_again)
+        roster_bytes = max((stream.shown_bytes for stream in self.streams.values()), default=0)
+        if self._crowd.judge(self.policy, self.roster.count, roster_bytes, tick):
+            self._summarise()
+        wait = self._crowd.wait_seconds(self.policy, self.roster.count, tick)
+        if wait is not None and not self._is_to_look_again:
+            self._is_to_look_again = True
+            self._tools.later(wait, self._look_again)
 
     def _look_again(self) -> None:
         # A room that became small soon and then quiet would stay a summary if only changes made it look.
         self._is_to_look_again = False
         self._schedule()
 
-    def _is_small_again(self) -> bool:
-        count = self.roster.count
-        return (
-            count < SUMMARY_BELOW * self.policy.fanout_summary_above
-            and count * self._summary_bytes_each < SUMMARY_BELOW * self.policy.fanout_summary_bytes
-        )
-
-    def _summarise(self, is_summary: bool) -> None:
-        self.is_summary = is_summary
+    def _summarise(self) -> None:
         for stream in self.streams.values():
             if stream.audience.mode == "roster":
-                stream.summarise(is_summary)
+                stream.summarise(self.is_summary)
                 self._show_anew(stream)
