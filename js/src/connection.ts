@@ -4,11 +4,12 @@ import { same } from "./equal.ts";
 import { SessionEnded } from "./errors.ts";
 import { Heart } from "./heart.ts";
 import type { ClientMessage, ServerMessage, Welcome } from "./messages.ts";
+import { openNowhere } from "./off.ts";
 import { BackOff, verdict } from "./returning.ts";
 import { type Happening, next, type State } from "./states.ts";
-import { Store } from "./store.ts";
+import { Listeners, Store } from "./store.ts";
 import { renewInSeconds } from "./tokens.ts";
-import { openSocket, type Wire } from "./wire.ts";
+import { type Heard, openSocket, type Wire } from "./wire.ts";
 import type { World } from "./world.ts";
 
 const WELCOME_SECONDS = 10;
@@ -29,12 +30,21 @@ export interface ConnectionSnapshot {
   readonly error: Error | undefined;
 }
 
+/** How a connection ended that this client did not end itself. */
+export interface ConnectionClosed {
+  /** The close code; `undefined` where there was none: it never came about, or fell silent. */
+  readonly code: number | undefined;
+  readonly reason: string;
+  /** Whether the client comes back by itself. */
+  readonly comesBack: boolean;
+}
+
 export interface Ways {
   readonly world: World;
   readonly base: string;
   readonly getToken: () => string | Promise<string>;
   readonly platform: string | undefined;
-  readonly transport: "auto" | "websocket" | "http";
+  readonly transport: "auto" | "websocket" | "http" | "off";
 }
 
 /** Who uses the connection. */
@@ -51,6 +61,10 @@ export interface User {
 export class Connection {
   readonly shown: Store<ConnectionSnapshot>;
   readonly asks = new Asks((message) => this.say(message));
+  readonly closes = new Listeners<[ConnectionClosed]>();
+  /** Each frame, for who looks on: what was said and, with `true`, what was heard. */
+  readonly frames = new Listeners<[frame: ClientMessage | ServerMessage, isHeard: boolean]>();
+  lastClose: ConnectionClosed | undefined;
   welcome: Welcome | undefined;
   resume: string | undefined;
   isVisible = true;
@@ -118,6 +132,7 @@ export class Connection {
   /** Send if there is a connection; whether there was. */
   say(message: ClientMessage): boolean {
     if (!this.isConnected) return false;
+    this.frames.tell(message, false);
     this.#wire?.send(message);
     return true;
   }
@@ -158,14 +173,19 @@ export class Connection {
     this.#stops.push(this.ways.world.after(WELCOME_SECONDS, () => this.#lost(undefined, "no welcome")));
     const ours = (call: () => void) => attempt === this.#attempt && call();
     try {
+      const heard: Heard = {
+        opened: () => ours(() => this.#opened()),
+        message: (message) => ours(() => this.#heard(message)),
+        closed: (code, reason) => ours(() => this.#lost(code, reason ?? "")),
+      };
+      if (this.ways.transport === "off") {
+        this.#wire = openNowhere(heard);
+        return;
+      }
       const token = await this.#currentToken();
       const open = (await this.#usesHttp()) ? (await import("./http.ts")).openHttp : openSocket;
       ours(() => {
-        this.#wire = open(this.ways.world, this.ways.base, this.#hello(token), {
-          opened: () => ours(() => this.#opened()),
-          message: (message) => ours(() => this.#heard(message)),
-          closed: (code, reason) => ours(() => this.#lost(code, reason ?? "")),
-        });
+        this.#wire = open(this.ways.world, this.ways.base, this.#hello(token), heard);
       });
     } catch (error) {
       ours(() => this.#lost(undefined, String(error)));
@@ -240,6 +260,8 @@ export class Connection {
   #lost(code: number | undefined, reason: string): void {
     if (this.#state === "closed") return;
     const wanted = verdict(code);
+    this.lastClose = { code, reason, comesBack: wanted !== "stop" };
+    this.closes.tell(this.lastClose);
     if (wanted === "stop") {
       this.#end(new SessionEnded(code ?? 0, reason));
       return;
@@ -305,6 +327,7 @@ export class Connection {
 
   #heard(message: ServerMessage): void {
     this.#heart?.heard();
+    this.frames.tell(message, true);
     switch (message.type) {
       case "welcome":
         this.#begin(message);

@@ -1,4 +1,4 @@
-export type { ConnectionSnapshot } from "./connection.ts";
+export type { ConnectionClosed, ConnectionSnapshot } from "./connection.ts";
 export { Lost, Refused, SessionEnded } from "./errors.ts";
 export type { RoomEvent, RoomEventOf } from "./fold.ts";
 export type { Lease } from "./interest.ts";

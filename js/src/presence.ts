@@ -1,9 +1,10 @@
 /** The client: one connection for all that a page shows of presence. */
-import { Connection, type ConnectionSnapshot, type Ways } from "./connection.ts";
+import { Connection, type ConnectionClosed, type ConnectionSnapshot, type Ways } from "./connection.ts";
 import { Refused } from "./errors.ts";
 import type { RoomEvent, RoomEventOf } from "./fold.ts";
 import { Interest, type Lease } from "./interest.ts";
 import type { Card, Declared, HoldingEvent, Ok, Patch } from "./messages.ts";
+import { offline } from "./off.ts";
 import { hasPage, Page } from "./page.ts";
 import { EMPTY_ROOM, type RoomSnapshot } from "./place.ts";
 import type { Readable } from "./store.ts";
@@ -21,6 +22,8 @@ export interface PresenceOptions {
   readonly platform?: string;
   /** `auto` (the default) goes over to HTTP where WebSockets are blocked. */
   readonly transport?: "auto" | "websocket" | "http";
+  /** `false` switches presence off: every call works, nobody is ever here, nothing is connected. */
+  readonly enabled?: boolean;
   /** Clocks and sockets other than the platform's: for tests. */
   readonly world?: World;
 }
@@ -66,17 +69,18 @@ export class Presence {
   readonly #typists = new Map<string, Typist>();
   #page: Page | undefined;
 
-  constructor({ url, getToken, platform, transport = "auto", world = platformWorld }: PresenceOptions) {
+  constructor(options: PresenceOptions) {
+    const { url, getToken, platform, enabled = true, world = platformWorld } = options;
     this.#world = world;
     this.#getToken = getToken;
     this.#interest = new Interest(world, () => this.connect());
     // Read when it is first needed: on a server there is no page that a path could belong to.
     let base: string | undefined;
-    const ways = {
+    const ways: Ways = {
       world,
       getToken,
       platform,
-      transport,
+      transport: enabled ? (options.transport ?? "auto") : "off",
       get base() {
         base ??= baseOf(url);
         return base;
@@ -90,7 +94,7 @@ export class Presence {
 
   /** Connect, and stay connected. The first lease does the same; nothing happens where there is a connection. */
   connect(): void {
-    if (hasPage()) this.#page ??= new Page(this.#connection, this.#world, this.#ways.base);
+    if (hasPage() && !this.#isOff) this.#page ??= new Page(this.#connection, this.#world, this.#ways.base);
     this.#connection.open();
   }
 
@@ -117,7 +121,7 @@ export class Presence {
       on: (name, listener) =>
         interest.place(id).events.add((event) => {
           if (event.event === name) listener(event as never);
-        }),
+        }, listener),
     };
   }
 
@@ -161,6 +165,11 @@ export class Presence {
     return this.#interest.happened.add(listener);
   }
 
+  /** Call with each end of a connection that was not asked for: for your logs. Gives the function that ends it. */
+  onClose(listener: (closed: ConnectionClosed) => void): () => void {
+    return this.#connection.closes.add(listener);
+  }
+
   /** Declare a status, for the user over all sessions, until it is replaced or `until_at` has come. */
   async setStatus(status: Declared, more: { text?: string; emoji?: string; until_at?: number } = {}): Promise<void> {
     await this.#ask({ type: "status", status, ...more });
@@ -168,6 +177,7 @@ export class Presence {
 
   /** The cards of many users at once, in the order asked, without watching them. At most 500. */
   async lookUp(ids: readonly string[]): Promise<readonly Card[]> {
+    if (this.#isOff) return offline(ids);
     const response = await this.#world.fetch(`${this.#ways.base}/v1/users/query`, {
       method: "POST",
       headers: { authorization: `Bearer ${await this.#getToken()}`, "content-type": "application/json" },
@@ -201,6 +211,15 @@ export class Presence {
   /** Come back at once after `suspend` or a loss; where there is a connection, see whether it is alive. */
   hurry(): void {
     this.#connection.hurry();
+  }
+
+  /** What is within, to look at and not to touch: `hereabouts/debug` does. It may change with any version. */
+  get inside(): { readonly connection: Connection; readonly interest: Interest } {
+    return { connection: this.#connection, interest: this.#interest };
+  }
+
+  get #isOff(): boolean {
+    return this.#ways.transport === "off";
   }
 
   #ask(message: { type: string; [field: string]: unknown }): Promise<Ok> {

@@ -8,23 +8,24 @@ export interface Readable<T> {
 
 /** A set of listeners. One that throws keeps nobody else from being told. */
 export class Listeners<A extends unknown[]> {
-  readonly #listeners = new Set<(...told: A) => void>();
+  // Each call is a listening of its own, also of a function that listens already.
+  readonly all = new Set<{ listener: (...told: A) => void; origin: unknown }>();
 
   get size(): number {
-    return this.#listeners.size;
+    return this.all.size;
   }
 
-  add(listener: (...told: A) => void): () => void {
-    // Each call is a listening of its own, also of a function that listens already.
-    const own = (...told: A) => listener(...told);
-    this.#listeners.add(own);
+  /** `origin` is the function that was given, where `listener` only calls it. */
+  add(listener: (...told: A) => void, origin: unknown = listener): () => void {
+    const own = { listener, origin };
+    this.all.add(own);
     return () => {
-      this.#listeners.delete(own);
+      this.all.delete(own);
     };
   }
 
   tell(...told: A): void {
-    for (const listener of [...this.#listeners]) {
+    for (const { listener } of [...this.all]) {
       try {
         listener(...told);
       } catch (error) {
@@ -37,7 +38,7 @@ export class Listeners<A extends unknown[]> {
 }
 
 export class Store<T> implements Readable<T> {
-  readonly #listeners = new Listeners<[]>();
+  readonly listeners = new Listeners<[]>();
   #value: T;
 
   constructor(value: T) {
@@ -46,16 +47,16 @@ export class Store<T> implements Readable<T> {
 
   /** Whether nobody listens. */
   get isIdle(): boolean {
-    return this.#listeners.size === 0;
+    return this.listeners.size === 0;
   }
 
-  readonly subscribe = (listener: () => void): (() => void) => this.#listeners.add(listener);
+  readonly subscribe = (listener: () => void): (() => void) => this.listeners.add(listener);
 
   readonly getSnapshot = (): T => this.#value;
 
   set(value: T): void {
     if (Object.is(value, this.#value)) return;
     this.#value = value;
-    this.#listeners.tell();
+    this.listeners.tell();
   }
 }

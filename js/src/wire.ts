@@ -3,7 +3,8 @@ import type { ClientMessage, ServerMessage } from "./messages.ts";
 import type { World } from "./world.ts";
 
 export interface Wire {
-  readonly transport: "websocket" | "http";
+  /** `undefined` where it leads nowhere. */
+  readonly transport: "websocket" | "http" | undefined;
   send(message: ClientMessage): void;
   /** Let go. Nothing is heard after it. */
   close(): void;

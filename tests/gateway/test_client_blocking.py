@@ -26,12 +26,16 @@ from hereabouts.testing.arena import Arena
 from hereabouts.testing.waiting import eventually
 
 KEY = "hk_" + "k" * 43
+ADMIN_KEY = "hk_" + "a" * 43
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Arena]:
     scopes = ["read", "write", "tokens"]
-    keys = [{"name": "app", "hash": hashlib.sha256(KEY.encode()).hexdigest(), "scopes": scopes}]
+    keys = [
+        {"name": name, "hash": hashlib.sha256(key.encode()).hexdigest(), "scopes": granted}
+        for name, key, granted in (("app", KEY, scopes), ("ops", ADMIN_KEY, ["admin"]))
+    ]
     async with Arena({"auth": {"api_keys": keys, "secret": "s" * 40, "algorithms": ["HS256"]}}) as arena:
         yield arena
 
@@ -106,6 +110,17 @@ async def test_the_server_side_client_reads_and_mints(server: Arena) -> None:
         with pytest.raises(Refused) as caught:
             await calls.user("ada")
         assert caught.value.code == "unauthenticated"
+
+
+async def test_only_an_admin_s_key_sweeps(server: Arena) -> None:
+    url = base(server)
+    async with AsyncPresenceServer(url, ADMIN_KEY) as calls, AsyncPresence(url, "dev:ada"):
+        swept = await calls.sweep(dry_run=True)
+        assert (swept.dry_run, swept.sessions, swept.removed, swept.ghosts) == (True, 1, {}, 0)
+        assert not (await calls.sweep(reason="moved house")).dry_run
+    async with AsyncPresenceServer(url, KEY) as calls:
+        with pytest.raises(Refused, match="forbidden"):
+            await calls.sweep()
 
 
 async def test_a_roster_is_read_over_its_pages(server: Arena) -> None:

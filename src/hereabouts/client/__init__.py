@@ -20,7 +20,7 @@ from hereabouts.client.events import (
     User,
     UserChanged,
 )
-from hereabouts.client.http import AsyncHeartbeats, AsyncPresenceServer, BeatGiven, Minted, RoomCount, RoomPage
+from hereabouts.client.http import AsyncHeartbeats, AsyncPresenceServer, BeatGiven, Minted, RoomCount, RoomPage, Swept
 from hereabouts.client.presence import AsyncPresence
 from hereabouts.client.reading import Reading
 from hereabouts.client.refusals import Cleared, Closed, Refused, Revoked, SessionEnded, Superseded, TokenRefused
@@ -62,6 +62,7 @@ __all__ = [
     "RoomPage",
     "SessionEnded",
     "Superseded",
+    "Swept",
     "Synced",
     "TokenRefused",
     "TypingChanged",

@@ -125,6 +125,7 @@ class Presence(Owner[AsyncPresence]):
         visible: bool = True,
         active: bool = True,
         timeout_seconds: float = 10.0,
+        enabled: bool = True,
         world: World | None = None,
     ) -> None:
         super().__init__(
@@ -135,6 +136,7 @@ class Presence(Owner[AsyncPresence]):
                 visible=visible,
                 active=active,
                 timeout_seconds=timeout_seconds,
+                enabled=enabled,
                 world=world,
             )
         )
@@ -179,6 +181,7 @@ class PresenceServer(Owner[AsyncPresenceServer]):
     release = call(AsyncPresenceServer.release)
     holdings = call(AsyncPresenceServer.holdings)
     mint_token = call(AsyncPresenceServer.mint_token)
+    sweep = call(AsyncPresenceServer.sweep)
 
     def __init__(self, url: str, api_key: str, *, tenant: str | None = None, timeout_seconds: float = 10.0) -> None:
         super().__init__(AsyncPresenceServer(url, api_key, tenant=tenant, timeout_seconds=timeout_seconds))

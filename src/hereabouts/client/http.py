@@ -64,6 +64,17 @@ class Minted(Struct, frozen=True):
     expires_at: int | None = None
 
 
+class Swept(Struct, frozen=True):
+    """What a sweep did, or with `dry_run` would do: sessions judged, those that became lost, removals by cause."""
+
+    dry_run: bool
+    sessions: int
+    lost: int
+    removed: dict[str, int]
+    ghosts: int
+    audited: bool
+
+
 class BeatGiven(Struct, frozen=True):
     """A session without a socket. Give `resume` with the next heartbeat, `next_beat_seconds` from now."""
 
@@ -234,6 +245,11 @@ class AsyncPresenceServer:
         body = {key: value for key, value in told.items() if value is not None}
         body["expires_in_seconds"] = expires_in_seconds
         return await self._calls.call("POST", "/v1/tokens", Minted, body=body)
+
+    async def sweep(self, *, dry_run: bool = False, reason: str | None = None) -> Swept:
+        """Do now what is due. For keys with the scope `admin` alone; the server sweeps by itself all the time."""
+        body = {"dry_run": dry_run, **({} if reason is None else {"reason": reason})}
+        return await self._calls.call("POST", "/v1/admin/sweep", Swept, body=body)
 
 
 class AsyncHeartbeats:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
+from hereabouts.client import off
 from hereabouts.client.connection import Connection, State
 from hereabouts.client.events import Grant, Released, Synced
 from hereabouts.client.http import AsyncCalls, socket_url
@@ -26,7 +28,8 @@ class AsyncPresence:
 
     `url` is the server's address (`https://…`); `token` is a user token, or a callable, asynchronous or not, that
     gives a fresh one each time: with a callable the token is replaced before it runs out. `timeout_seconds` bounds
-    every request, over reconnections. `world` gives a test its own time, chance and sockets.
+    every request, over reconnections. `enabled=False` switches presence off: every call works, nobody is ever there and
+    nothing is connected. `world` gives a test its own time, chance and sockets.
 
     While it is open it stays connected: it comes back by itself with back-off, resumes its session where the server
     still has it, and otherwise joins its rooms and watches again.
@@ -41,15 +44,18 @@ class AsyncPresence:
         visible: bool = True,
         active: bool = True,
         timeout_seconds: float = 10.0,
+        enabled: bool = True,
         world: World | None = None,
     ) -> None:
         self._timeout_seconds = timeout_seconds
         self._world = world or World()
-        tokens = Tokens(token)
+        if not enabled:
+            self._world = replace(self._world, connect=off.connect)
+        tokens = Tokens(token if enabled else "off")
         self._connection = Connection(
             socket_url(url), tokens, platform=platform, visible=visible, active=active, world=self._world
         )
-        self._calls = AsyncCalls(url, tokens, timeout_seconds)
+        self._calls = AsyncCalls(url, tokens, timeout_seconds, transport=None if enabled else off.CALLS)
         self.users = AsyncUsers(self._connection, self._calls, timeout_seconds)
 
     async def __aenter__(self) -> Self:
