@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hereabouts.errors import ConfigError
+from hereabouts.journal.base import SessionOpened
 from hereabouts.journal.none import NoJournal
 from hereabouts.journal.opening import migrations, open_journal
 from hereabouts.journal.sqlite import SqliteJournal
@@ -46,6 +47,19 @@ async def test_a_url_names_a_file_from_here_or_from_the_root(tmp_path: Path, mon
     assert isinstance(open_journal("none"), NoJournal)
 
 
+async def test_a_file_serves_one_process_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    first = SqliteJournal(path)
+    await first.open()
+    await refused(path, "serves another process")
+    first.record([SessionOpened("default", "s1", "ada", "n1", None, 1)])
+    await first.flush()
+    await first.close()
+    second = SqliteJournal(path)
+    await second.open()
+    await second.close()
+
+
 @pytest.mark.parametrize("name", ["", "sqlite", "sqlite:///", "sqlite://x.db", "x.db", "None"])
 def test_a_url_that_names_nothing_is_refused(name: str) -> None:
     for act in (open_journal, migrations):
@@ -69,7 +83,8 @@ async def test_nobody_else_may_read_it(tmp_path: Path) -> None:
         await journal.close()
     finally:
         os.umask(mask)
-    assert modes == {"journal.db": 0o600, "journal.db-wal": 0o600, "journal.db-shm": 0o600}
+    names = ("journal.db", "journal.db-wal", "journal.db-shm", "journal.db-lock")
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 def test_it_writes_ahead_and_trusts_no_schema(tmp_path: Path) -> None:

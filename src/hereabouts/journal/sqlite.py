@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -18,7 +19,7 @@ from hereabouts.journal.queued import FLUSH_WAIT_SECONDS, QUEUE_ROWS, QueuedJour
 from hereabouts.journal.revocations import Revocation
 from hereabouts.journal.sqlite_audit import SqliteAudit
 from hereabouts.journal.sqlite_cooldowns import SqliteCooldowns
-from hereabouts.journal.sqlite_file import migrate, open_file, open_reader
+from hereabouts.journal.sqlite_file import claim, migrate, open_file, open_reader
 from hereabouts.journal.sqlite_history import SqliteHistory
 from hereabouts.journal.sqlite_occupancies import SqliteOccupancies
 from hereabouts.journal.sqlite_outbox import SqliteOutbox
@@ -63,6 +64,7 @@ class SqliteJournal(QueuedJournal):
 
     async def open(self) -> None:
         """See `Journal.open`. Brings the tables to this version."""
+        self._claim = claim(self._path)
         self._writer = ThreadPoolExecutor(1, "journal-writer")
         self._reader = ThreadPoolExecutor(1, "journal-reader")
         loop = asyncio.get_running_loop()
@@ -73,6 +75,7 @@ class SqliteJournal(QueuedJournal):
         except BaseException:
             self._writer.shutdown(wait=False)
             self._reader.shutdown(wait=False)
+            os.close(self._claim)
             raise
         for revocation in standing:
             self._revocations.add(revocation)
@@ -103,6 +106,7 @@ class SqliteJournal(QueuedJournal):
             for executor, connection in ((self._reader, self._read_from), (self._writer, self._write_to)):
                 await loop.run_in_executor(executor, connection.close)
                 executor.shutdown()
+            os.close(self._claim)
 
     # Writing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import time
@@ -46,6 +47,25 @@ class Threads(Protocol):
 
     async def flush(self) -> None:
         """See `Journal.flush`."""
+
+
+def claim(path: Path) -> int:
+    """Keep other processes from serving from this file: a descriptor, until whose close it is ours.
+
+    The lock is on a file of its own. Closing a descriptor of the journal would undo the locks of SQLite. Raises
+    `ConfigError` where another process has it.
+    """
+    with _explained(path):
+        descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        text = "serves another process; wait until that has ended, or give this one a file of its own in journal.url"
+        raise ConfigError(f"{path} {text}") from None
+    except OSError:
+        pass  # a file system without locks
+    return descriptor
 
 
 def open_file(path: Path) -> sqlite3.Connection:
