@@ -8,6 +8,7 @@ const entries = {
   react: entry("react/index.ts"),
   "react-native": entry("react-native/index.ts"),
   elements: entry("elements/index.ts"),
+  server: entry("server/index.ts"),
   testing: entry("testing/index.ts"),
 };
 
@@ -17,7 +18,12 @@ export default defineConfig({
     lib: { entry: entries, formats: ["es"] },
     rolldownOptions: {
       external: ["react", "react/jsx-runtime"],
-      output: { minify: true, banner: (chunk) => (chunk.name === "react" ? '"use client";' : "") },
+      output: {
+        minify: true,
+        banner: (chunk) => (chunk.name === "react" ? '"use client";' : ""),
+        // The core is one file, whoever shares some of it; the HTTP part is loaded when it is first needed.
+        codeSplitting: { groups: [{ name: "core", test: /\/js\/src\/(?!index|http)[a-z]+\.ts$/ }] },
+      },
     },
     sourcemap: true,
   },
