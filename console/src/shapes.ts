@@ -15,6 +15,7 @@ export interface Stats {
   sessions: number;
   connections: number;
   rooms: number;
+  everywhere: { nodes: number; sessions: number; users: number };
 }
 
 export interface Health {
@@ -32,13 +33,10 @@ export interface Health {
 
 export interface NodeRow {
   node: string;
-  version: string;
+  state: "serving" | "draining" | "degraded" | "stalled" | "dead";
   started_at: number;
   alive_at: number;
-  sessions: number;
-  connections: number;
-  draining: boolean;
-  degraded: boolean;
+  summary: { version: string; sessions: number; users: number; connections: number; cpus: number | null } | null;
 }
 
 export interface SessionRow {

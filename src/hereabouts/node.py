@@ -28,6 +28,7 @@ from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.elsewhere import Elsewhere
 from hereabouts.runtime.ending import Endings
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.fleet import Fleet
 from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.kinds import Kinds
@@ -108,6 +109,7 @@ class Node:
             self.writer,
             self.entrance,
         )
+        self.fleet = Fleet(context, self.registry, self.relay, self.driver)
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
         self.governing, self.acts = self._governing(), self._acts()
         self.canary = Canary(context)
@@ -175,6 +177,7 @@ class Node:
             "journal_queued_rows": journal.queued_rows,
             "journal_failing": float(not journal.is_writable),
             "resolver_answers_total": self.relations.resolver.results if self.relations.resolver is not None else {},
+            "nodes": self.fleet.by_state(),
             "connections": len(self.driver.links),
             "sessions": len(self.registry),
             "rooms": len(self.relay.rooms),

@@ -14,7 +14,8 @@ from hereabouts.client.tokens import Tokens
 from hereabouts.errors import ConfigError, HereaboutsError
 from hereabouts.gateway.admin_acts import SweepAnswer, SweepBody
 from hereabouts.gateway.admin_health import HealthAnswer
-from hereabouts.gateway.admin_reads import RoomsAnswer, SessionsAnswer
+from hereabouts.gateway.admin_reads import NodesAnswer, RoomsAnswer, SessionsAnswer
+from hereabouts.runtime.fleet import NodeRow
 from hereabouts.runtime.overview import RoomRow, SessionRow, Stats
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -29,10 +30,11 @@ class Unreachable(HereaboutsError):
 
 
 class Look(NamedTuple):
-    """A server at one moment: its numbers, the rooms with most in them, and some sessions."""
+    """A server at one moment: its numbers, all nodes, the rooms with most in them, and some sessions."""
 
     health: HealthAnswer
     stats: Stats
+    nodes: list[NodeRow]
     rooms: list[RoomRow]
     sessions: list[SessionRow]
 
@@ -62,14 +64,15 @@ class Remote:
         """How the server is now, with up to so many rows. `user_id` and `room` say whose sessions."""
         chosen = {"user_id": user_id, "room": room, "limit": max(1, min(sessions, PAGE))}
         query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in chosen.items() if value is not None)
-        health, stats, found, listed = await asyncio.gather(
+        health, stats, nodes, found, listed = await asyncio.gather(
             self._get("health", HealthAnswer),
             self._get("stats", Stats),
+            self._get("nodes", NodesAnswer),
             self._get(f"rooms?limit={PAGE}", RoomsAnswer),
             self._get(f"sessions?{query}", SessionsAnswer),
         )
         fullest = sorted(found.rooms, key=lambda row: (-row.count, -row.viewers, row.room))
-        return Look(health, stats, fullest[:rooms], listed.sessions[:sessions])
+        return Look(health, stats, nodes.nodes, fullest[:rooms], listed.sessions[:sessions])
 
     async def sweep(self, *, is_dry_run: bool, reason: str | None = None) -> SweepAnswer:
         """Do now what is due, or say what would be done."""

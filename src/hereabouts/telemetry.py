@@ -57,6 +57,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         "result",
         "Questions to the resolver of relations, by what came: answered, late, down, lying.",
     ),
+    Measure("nodes", "gauge", "state", "Nodes as this one sees them, itself included, by state."),
     Measure("connections", "gauge", None, "Open connections."),
     Measure("sessions", "gauge", None, "Live sessions of this node, lost ones in their grace included."),
     Measure("platform_sessions", "gauge", "platform", "The same by platform; what no policy names may be `other`."),

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hereabouts.remote import Look, Remote
+from hereabouts.runtime.fleet import NodeRow
 from hereabouts.runtime.overview import RoomRow, SessionRow, Stats
 
 STATUSES: Final = ("online", "idle", "away", "busy", "dnd", "invisible")
@@ -34,7 +35,8 @@ async def watch(
 
 def drawn(look: Look, before: Look | None = None) -> RenderableType:
     """One look. Rates are those since the look before."""
-    return Group(_server(look, before), _people(look.stats), _rooms(look.rooms), _sessions(look.sessions, look))
+    nodes = [_nodes(look.nodes, look.stats)] if len(look.nodes) > 1 else []
+    return Group(_server(look, before), *nodes, _people(look.stats), _rooms(look.rooms), _sessions(look.sessions, look))
 
 
 def beats_per_second(look: Look, before: Look | None) -> float | None:
@@ -65,6 +67,24 @@ def _server(look: Look, before: Look | None) -> Table:
 
 def _alarming(count: int) -> str:
     return f"[red]{count}[/]" if count else "0"
+
+
+def _nodes(nodes: list[NodeRow], stats: Stats) -> Table:
+    table = Table("node", "state", "sessions", "users", "connections", "CPUs", "lease renewed", "version")
+    for row in nodes:
+        told = row.summary
+        numbers = (told.sessions, told.users, told.connections, told.cpus) if told is not None else (None,) * 4
+        table.add_row(
+            escape(row.node),
+            row.state if row.state == "serving" else f"[red]{row.state}[/]",
+            *("" if number is None else f"{number:g}" for number in numbers),
+            f"{max(0, stats.as_of_at - row.alive_at) / 1000:.1f} s ago",
+            escape(told.version) if told is not None else "",
+        )
+    every = stats.everywhere
+    table.add_section()
+    table.add_row(f"{every.nodes} of this tenant", "", str(every.sessions), str(every.users))
+    return table
 
 
 def _people(stats: Stats) -> Table:

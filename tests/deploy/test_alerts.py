@@ -23,6 +23,9 @@ def on(name: str, values: str, **labels: str) -> tuple[str, str]:
     return (name if name == "up" else f"hereabouts_{name}") + NODE[:-1] + more + "}", values
 
 
+OF_ALL: Final = {"HereaboutsVersionsDiffer"}
+"""Alerts that are about all nodes of a job together."""
+
 HOUR: Final = 240
 SICK: Final[dict[str, list[tuple[str, str]]]] = {
     "HereaboutsDown": [on("up", f"0x{HOUR}")],
@@ -34,6 +37,11 @@ SICK: Final[dict[str, list[tuple[str, str]]]] = {
     "HereaboutsJournalBehind": [on("journal_queued_rows", f"5000+500x{HOUR}")],
     "HereaboutsJournalGrows": [on("journal_stored_rows", f"0+1000x{HOUR}", table="transitions")],
     "HereaboutsNodeLost": [on("leaves_total", f"_x{HOUR - 10} 500x10", cause="node_lost")],
+    "HereaboutsNodeStands": [on("nodes", f"2x{HOUR}", state="serving"), on("nodes", f"1x{HOUR}", state="stalled")],
+    "HereaboutsVersionsDiffer": [
+        on("build_info", f"1x{HOUR}", version="1.0.0"),
+        on("build_info", f"1x{HOUR}", version="1.1.0"),
+    ],
     "HereaboutsStalls": [on("stalled_seconds_total", f"0+2x{HOUR}")],
     "HereaboutsSlowReaders": [on("slow_readers_total", f"0+6x{HOUR}")],
     "HereaboutsContactLost": [
@@ -63,6 +71,10 @@ SOUND: Final = [
     on("journal_queued_rows", f"0+40x100 4000-40x{HOUR}"),
     on("journal_stored_rows", f"90000000+10x{HOUR}", table="transitions"),
     on("leaves_total", f"500x{HOUR}", cause="node_lost"),
+    on("nodes", f"2x{HOUR}", state="serving"),
+    on("nodes", f"0x100 1x8 0x{HOUR}", state="dead"),
+    on("build_info", f"1x{HOUR}", version="1.0.0"),
+    on("build_info", "_x100 1x40", version="1.1.0"),
     on("leaves_total", f"0+10x{HOUR}", cause="lease_expired"),
     on("leaves_total", f"0+30x{HOUR}", cause="leave"),
     on("stalled_seconds_total", f"0+0.1x{HOUR}"),
@@ -117,6 +129,6 @@ def test_an_alert_stands_when_what_it_is_for_lasts(name: str, tmp_path: Path) ->
     assert tested.returncode == 1, f"{name} does not stand"
     got = tested.stdout + tested.stderr
     assert f'alertname="{name}"' in got
-    assert 'instance="node-1"' in got
+    assert ('job="hereabouts"' if name in OF_ALL else 'instance="node-1"') in got
     assert "<error" not in got and "<no value>" not in got
     assert "summary=" in got

@@ -31,7 +31,19 @@ async def test_each_user_counts_once_by_status_and_those_not_heard_of_are_stale(
         stats = await eve.get("/v1/admin/stats")
     assert abs(stats.pop("as_of_at") - arena.node.context.now().at) < 60_000
     by_status = {"online": 1, "idle": 0, "away": 1, "busy": 0, "dnd": 1, "invisible": 1}
-    assert stats == {"total": 4, "stale": 1, "sessions": 5, "connections": 4, "rooms": 2} | by_status
+    everywhere = {"nodes": 1, "sessions": 5, "users": 4}
+    assert (
+        stats
+        == {
+            "total": 4,
+            "stale": 1,
+            "sessions": 5,
+            "connections": 4,
+            "rooms": 2,
+            "everywhere": everywhere,
+        }
+        | by_status
+    )
 
 
 async def test_sessions_are_found_by_user_room_and_node_each_with_its_lease(arena: Arena) -> None:
@@ -82,12 +94,14 @@ async def test_a_process_says_what_it_carries_and_whether_it_stops(arena: Arena)
     await arena.enter("ada", "lobby")
     async with admin(arena) as eve:
         (node,) = (await eve.get("/v1/admin/nodes"))["nodes"]
-        assert (node["node"], node["sessions"], node["connections"]) == (arena.node.context.owner.node, 1, 1)
-        assert (node["draining"], node["degraded"]) == (False, False)
+        summary = node["summary"]
+        assert (node["node"], node["state"]) == (arena.node.context.owner.node, "serving")
+        assert (summary["sessions"], summary["users"], summary["connections"], summary["rooms"]) == (1, 1, 1, 1)
         assert node["started_at"] <= node["alive_at"] + 1_000
+        assert summary["told_at"] == node["alive_at"]
         arena.node.driver.is_draining = True
         (node,) = (await eve.get("/v1/admin/nodes"))["nodes"]
-        assert node["draining"] is True
+        assert (node["state"], node["summary"]["draining"]) == ("draining", True)
 
 
 async def test_the_node_tells_its_checks_what_it_counted_and_that_nobody_is_a_ghost(arena: Arena) -> None:

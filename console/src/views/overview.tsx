@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { read } from "../api.ts";
 import { Chart } from "../chart.tsx";
-import { duration, number, when } from "../format.ts";
+import { ago, duration, number, plural, when } from "../format.ts";
 import { Loading, Mark, Page, Panel, Problem, Table } from "../parts.tsx";
 import { usePoll } from "../poll.ts";
 import type { Health, NodeRow, Online, Stats } from "../shapes.ts";
@@ -26,6 +26,13 @@ export function OverviewView() {
           <Tile name="Connections" value={stats.value.connections} note={`${number(stats.value.rooms)} rooms`} />
           {flow && <Tile name="Joins" value={flow.joins} note={`in the last ${duration(flow.seconds)}`} />}
           {flow && <Tile name="Leaves" value={flow.leaves} note={`in the last ${duration(flow.seconds)}`} />}
+          {stats.value.everywhere.nodes > 1 && (
+            <Tile
+              name="On all nodes"
+              value={stats.value.everywhere.users}
+              note={`${plural(stats.value.everywhere.sessions, "session")}, ${stats.value.everywhere.nodes} nodes`}
+            />
+          )}
           {health.value && <Ghosts count={health.value.ghosts} />}
         </div>
       )}
@@ -114,21 +121,27 @@ function Checks({ health }: { health: Health }) {
   );
 }
 
+const NODES = ["Node", "State", "Sessions", "Connections", "CPUs", "Lease renewed", "Up for", "Version"];
+
+/** A number that a node has told, if it has. */
+const told = (value: number | null | undefined): string => (typeof value === "number" ? number(value) : "–");
+
 function Nodes({ rows, now }: { rows: NodeRow[]; now: number }) {
   return (
     <Panel title="Nodes">
-      <Table name="Nodes" head={["Node", "State", "Sessions", "Connections", "Up for"]} empty="No node is known.">
-        {rows.map((row) => (
-          <tr key={row.node}>
-            <th scope="row">{row.node}</th>
+      <Table name="Nodes" head={NODES} empty="No node is known.">
+        {rows.map(({ node, state, started_at, alive_at, summary }) => (
+          <tr key={`${node} ${started_at}`}>
+            <th scope="row">{node}</th>
             <td>
-              <Mark ok={!row.draining && !row.degraded}>
-                {row.draining ? "draining" : row.degraded ? "degraded" : "serving"}
-              </Mark>
+              <Mark ok={state === "serving"}>{state}</Mark>
             </td>
-            <td class="num">{number(row.sessions)}</td>
-            <td class="num">{number(row.connections)}</td>
-            <td>{duration((now - row.started_at) / 1000)}</td>
+            <td class="num">{told(summary?.sessions)}</td>
+            <td class="num">{told(summary?.connections)}</td>
+            <td class="num">{told(summary?.cpus)}</td>
+            <td>{ago(alive_at, now)}</td>
+            <td>{duration((now - started_at) / 1000)}</td>
+            <td>{summary?.version || "–"}</td>
           </tr>
         ))}
       </Table>

@@ -27,11 +27,15 @@ class Follower(Protocol):
 
 
 class Peer(NamedTuple):
-    """A node process that others may see: when it last renewed its lease, and which store it has registered with."""
+    """A node process that others may see: when it last renewed its lease, and which store it has registered with.
+
+    `note` is what it tells of itself, as it gave it to `Peers.describe`; empty where it has not yet.
+    """
 
     owner: Owner
     renewed_at: int
     registered: str
+    note: str = ""
 
 
 class Roll(NamedTuple):
@@ -82,6 +86,10 @@ class Peers(ABC):
     @abstractmethod
     def register(self, generation: str) -> None:
         """Everything of this node stands in this life of the store; the next renewal tells the others."""
+
+    @abstractmethod
+    def describe(self, note: str) -> None:
+        """What this node tells of itself; the next renewal tells the others."""
 
     @abstractmethod
     async def reread(self) -> None:

@@ -30,11 +30,11 @@ ADMIN: Final[tuple[Call[Any, Any], ...]] = (
 def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
     """What admins read and do."""
     context = node.context
-    overview = Overview(context, node.registry, node.relay, node.driver)
+    overview = Overview(context, node.registry, node.relay, node.driver, node.fleet)
     explaining = Explaining(context, node.registry, node.people, overview, reading, node.relations, node.switchboard)
     return [
         *explain_calls(explaining),
-        *AdminReads(context, overview).calls(),
+        *AdminReads(context, overview, node.fleet).calls(),
         *health_calls(node, overview),
         *AdminActs(context, door, node.acts).calls(),
         *AdminPolicy(context, door, node.governing).calls(),

@@ -9,7 +9,8 @@ from msgspec import Meta, Struct
 from hereabouts.journal.cooldowns import Cooldown
 from hereabouts.routes import Asked, Bound, Call, Nothing
 from hereabouts.runtime.context import Context
-from hereabouts.runtime.overview import Chosen, NodeRow, Overview, RoomRow, SessionRow, Stats, cursor_after
+from hereabouts.runtime.fleet import Fleet, NodeRow
+from hereabouts.runtime.overview import Chosen, Overview, RoomRow, SessionRow, Stats, cursor_after
 
 Limit = Annotated[int, Meta(ge=1, le=500)]
 
@@ -82,7 +83,7 @@ ADMIN_NODES: Final = Call(
     name="admin_nodes",
     method="GET",
     path="/v1/admin/nodes",
-    summary="The server processes.",
+    summary="All server processes, as each told of itself.",
     access="admin:read",
     params=Nothing,
     body=Nothing,
@@ -120,9 +121,10 @@ ADMIN_READS: Final[tuple[Call[Any, Any], ...]] = (
 class AdminReads:
     """The calls."""
 
-    def __init__(self, context: Context, overview: Overview) -> None:
+    def __init__(self, context: Context, overview: Overview, fleet: Fleet) -> None:
         self._context = context
         self._overview = overview
+        self._fleet = fleet
 
     def calls(self) -> list[Bound]:
         """`GET /v1/admin/…`."""
@@ -146,7 +148,7 @@ class AdminReads:
         return RoomsAnswer(rows, cursor_after([row.room for row in rows], params.limit))
 
     async def _nodes(self, asked: Asked[Nothing, Nothing]) -> NodesAnswer:
-        return NodesAnswer(self._overview.nodes())
+        return NodesAnswer(self._fleet.rows())
 
     async def _stats(self, asked: Asked[Nothing, Nothing]) -> Stats:
         return self._overview.stats(asked.caller.identity.tenant)

@@ -11,6 +11,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
+from hereabouts.runtime.fleet import Fleet
 from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.kinds import Kinds
@@ -45,6 +46,7 @@ class Parts(Protocol):
     holdings: Holdings
     kinds: Kinds
     driver: Driver
+    fleet: Fleet
     timers: Timers
     writer: Writer
     webhooks: Dispatcher

@@ -18,10 +18,10 @@ from hereabouts.engine.session import Session
 from hereabouts.protocol.codes import Status
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.driver import Driver
+from hereabouts.runtime.fleet import Everywhere, Fleet
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relay import Relay
-from hereabouts.version import __version__
 
 
 class SessionRow(Struct, frozen=True):
@@ -61,21 +61,11 @@ class RoomRow(Struct, frozen=True):
     mode: str
 
 
-class NodeRow(Struct, frozen=True):
-    """One server process. `alive_at` is when it was last known to live."""
-
-    node: str
-    version: str
-    started_at: int
-    alive_at: int
-    sessions: int
-    connections: int
-    draining: bool
-    degraded: bool
-
-
 class Stats(Struct, frozen=True):
-    """Users by status, over those with a session; `stale` are users of whom nothing was heard for long."""
+    """Users of a tenant by status, over those with a session at the node that answers.
+
+    `stale` are users of whom nothing was heard for long. `everywhere` are sums over all nodes.
+    """
 
     as_of_at: int
     total: int
@@ -89,6 +79,7 @@ class Stats(Struct, frozen=True):
     sessions: int
     connections: int
     rooms: int
+    everywhere: Everywhere
 
 
 class Chosen(NamedTuple):
@@ -102,11 +93,12 @@ class Chosen(NamedTuple):
 class Overview:
     """Reads for admins."""
 
-    def __init__(self, context: Context, registry: Registry, relay: Relay, driver: Driver) -> None:
+    def __init__(self, context: Context, registry: Registry, relay: Relay, driver: Driver, fleet: Fleet) -> None:
         self._context = context
         self._registry = registry
         self._relay = relay
         self._driver = driver
+        self._fleet = fleet
 
     def sessions(self, tenant: str, chosen: Chosen, after: str | None, limit: int) -> list[SessionRow]:
         """Sessions by their ids in order, from the one after `after` on."""
@@ -157,22 +149,6 @@ class Overview:
         is_summary = fan is not None and fan.is_summary
         return RoomRow(room, count, sessions, 0 if fan is None else fan.viewers, "summary" if is_summary else "roster")
 
-    def nodes(self) -> list[NodeRow]:
-        """The server processes that this one knows of."""
-        context = self._context
-        return [
-            NodeRow(
-                node=context.owner.node,
-                version=__version__,
-                started_at=context.owner.incarnation,
-                alive_at=context.now().at,
-                sessions=len(self._registry),
-                connections=len(self._driver.links),
-                draining=self._driver.is_draining,
-                degraded=context.is_degraded,
-            )
-        ]
-
     def stats(self, tenant: str) -> Stats:
         """The numbers of a tenant."""
         now = self._context.now()
@@ -192,6 +168,7 @@ class Overview:
             sessions=sum(len(sessions) for sessions in by_user.values()),
             connections=sum(1 for link in links if link.viewer and link.viewer.identity.tenant == tenant),
             rooms=len(rooms),
+            everywhere=self._fleet.everywhere(tenant),
         )
 
     def ghosts(self, tenant: str) -> int:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Iterator
 
 from hereabouts.runtime.link import OwnedSession
 
 
 class Registry:
-    """Finds sessions by what a client can name, and checks the secret that goes with the name."""
+    """Finds sessions by what a client can name, and checks the secret that goes with the name.
+
+    `sessions` and `users` say how many there are of each tenant that has any.
+    """
 
     def __init__(self) -> None:
+        self.sessions: Counter[str] = Counter()
+        self.users: Counter[str] = Counter()
         self._sessions: dict[str, OwnedSession] = {}
         self._users: dict[tuple[str, str], dict[str, OwnedSession]] = {}
 
@@ -25,18 +31,25 @@ class Registry:
     def add(self, owned: OwnedSession) -> None:
         """Take a session in."""
         session = owned.session
+        self.sessions[session.tenant] += session.session_id not in self._sessions
         self._sessions[session.session_id] = owned
-        self._users.setdefault((session.tenant, session.user_id), {})[session.session_id] = owned
+        user = self._users.setdefault((session.tenant, session.user_id), {})
+        self.users[session.tenant] += not user
+        user[session.session_id] = owned
 
     def drop(self, owned: OwnedSession) -> None:
         """Forget a session whose life is over."""
         session = owned.session
         if self._sessions.pop(session.session_id, None) is None:
             return
+        self.sessions[session.tenant] -= 1
         user = self._users[session.tenant, session.user_id]
         del user[session.session_id]
         if not user:
             del self._users[session.tenant, session.user_id]
+            self.users[session.tenant] -= 1
+        if not self.users[session.tenant]:
+            del self.users[session.tenant], self.sessions[session.tenant]
 
     def find(self, session_id: str) -> OwnedSession | None:
         """The session of this id, if it is here."""

@@ -39,6 +39,7 @@ class Leases:
         self._lease_ms = int(lease_seconds * 1000)
         self._last: Roll | None = None
         self.registered = ""
+        self.note = ""
         self.listeners: list[Callable[[Roll | None], None]] = []
 
     def start(self) -> None:
@@ -87,7 +88,7 @@ class Leases:
 
     def _attempt(self) -> Roll | None:
         own = owner_text(self._owner)
-        arguments = (1, self._key, own, self.registered, os.urandom(8).hex())
+        arguments = (1, self._key, own, self.registered, os.urandom(8).hex(), self.note)
         before = time.monotonic()
         try:
             try:
@@ -119,5 +120,5 @@ def _roll(answer: list[Any], own: str, tick: float) -> Roll:
 
 def _peer(name: str, value: str) -> Peer:
     incarnation, _, node = name.partition(" ")
-    renewed_at, _, registered = value.partition(" ")
-    return Peer(Owner(node, int(incarnation)), int(renewed_at), registered)
+    renewed_at, registered, note = (*value.split(" ", 2), "", "")[:3]
+    return Peer(Owner(node, int(incarnation)), int(renewed_at), registered, note)

@@ -57,6 +57,10 @@ class ValkeyPeers(Peers):
         """See `Peers.register`."""
         self._leases.registered = generation
 
+    def describe(self, note: str) -> None:
+        """See `Peers.describe`."""
+        self._leases.note = note
+
     async def reread(self) -> None:
         """See `Peers.reread`."""
         await self._reread()

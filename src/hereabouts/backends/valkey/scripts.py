@@ -80,9 +80,12 @@ local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 redis.call('HSETNX', KEYS[1], '@generation', ARGV[3])
-redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2])
+redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2] .. ' ' .. ARGV[4])
 return {now, before or '', redis.call('HGETALL', KEYS[1])}
 """)
-"""Renew a node's lease by the store's own clock; gives that time, the lease before, and all leases there are."""
+"""Renew a node's lease, with what it tells of itself, by the store's own clock.
+
+Gives that time, the lease before, and all leases there are.
+"""
 
 ALL: Final = (COMMIT, FOLLOW)

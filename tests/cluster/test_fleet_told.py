@@ -1,0 +1,75 @@
+"""Each node knows what the others told of themselves: two servers in this process over a real store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from hereabouts.testing.admins import admin
+from hereabouts.testing.arena import Arena
+from hereabouts.testing.valkey import ValkeyServer
+from hereabouts.testing.waiting import eventually
+from hereabouts.version import __version__
+
+Arenas = tuple[Arena, Arena]
+
+
+@pytest.fixture
+async def both(store: ValkeyServer) -> AsyncIterator[Arenas]:
+    """Two servers that know each other."""
+    async with AsyncExitStack() as stack:
+        a, b = [
+            await stack.enter_async_context(Arena({"server": {"node": name}, "backend": {"url": store.url}}))
+            for name in "ab"
+        ]
+        await eventually(lambda: told(a, "b") and told(b, "a"))
+        yield a, b
+
+
+def told(arena: Arena, node: str) -> Any:
+    """The row of another node, once it has told anything."""
+    return next((row for row in arena.node.fleet.rows() if row.node == node and row.summary), None)
+
+
+async def test_every_node_tells_of_all_of_them(both: Arenas) -> None:
+    a, b = both
+    await a.enter("ada", "lobby")
+    await b.enter("ada", "lobby")
+    await b.enter("bob", "hall")
+    await eventually(lambda: told(a, "b").summary.connections == 2)
+    async with admin(a) as eve:
+        rows = (await eve.get("/v1/admin/nodes"))["nodes"]
+        stats = await eve.get("/v1/admin/stats")
+    assert [(row["node"], row["state"]) for row in rows] == [("a", "serving"), ("b", "serving")]
+    there = rows[1]["summary"]
+    assert (there["sessions"], there["users"], there["rooms"]) == (2, 2, 2)
+    assert (there["version"], there["cpus"] >= 0) == (__version__, True)
+    assert rows[1]["alive_at"] - rows[1]["summary"]["told_at"] < 4_000
+    # The present fields stay of the node; a user at two nodes is counted at both.
+    assert (stats["total"], stats["sessions"]) == (1, 1)
+    assert stats["everywhere"] == {"nodes": 2, "sessions": 3, "users": 3}
+
+
+async def test_a_node_that_drains_is_seen_to_do_so_and_counted_by_state(both: Arenas) -> None:
+    a, b = both
+    b.node.driver.is_draining = True
+    await eventually(lambda: told(a, "b").state == "draining")
+    assert a.node.readings()["nodes"] == {"serving": 1, "draining": 1, "degraded": 0, "stalled": 0, "dead": 0}
+
+
+async def test_a_dead_node_is_told_until_it_is_taken_away(both: Arenas, store: ValkeyServer) -> None:
+    a, _ = both
+    with store.client as client:
+        seconds, _ = client.time()
+        # A node of a version that tells nothing, dead for a minute, and one that lives.
+        client.hset("hb:nodes", "5 old", f"{(seconds - 60) * 1000} generation")
+        client.hset("hb:nodes", "6 young", f"{(seconds + 60) * 1000} ")
+    await eventually(lambda: {"old", "young"} <= {row.node for row in a.node.fleet.rows()})
+    states = {row.node: (row.state, row.summary is None) for row in a.node.fleet.rows()}
+    assert states["old"] == ("dead", True)
+    assert states["young"] == ("serving", True)
+    assert a.node.fleet.everywhere("default").nodes == 2
+    await eventually(lambda: "old" not in {row.node for row in a.node.fleet.rows()}, within=15)
