@@ -37,6 +37,10 @@ class Held:
         """This user's hold on this resource."""
         return self._of_user.get(user_id, {}).get(resource)
 
+    def grant(self, resource: str, fencing: int) -> Holding | None:
+        """The hold on this resource that was granted with this number."""
+        return next((holding for holding in self.of_resource(resource) if holding.fencing == fencing), None)
+
     def put(self, holding: Holding) -> None:
         """It stands, instead of what stood there before."""
         self._of_resource.setdefault(holding.resource, {})[holding.user_id] = holding

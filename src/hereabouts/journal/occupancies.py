@@ -61,6 +61,13 @@ class Position(NamedTuple):
     seq: int
 
 
+class Step(NamedTuple):
+    """One happening, and the holding that it began, where that still stands."""
+
+    row: OccupancyRow
+    holding: Holding | None
+
+
 class Standing(Struct, frozen=True):
     """All that is held of one kind, at one position."""
 
@@ -88,6 +95,18 @@ class Occupancies(ABC):
     @abstractmethod
     async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
         """What happened after the place `since`, oldest first."""
+
+    @abstractmethod
+    async def steps(self, tenant: str, kind: str, since: int, limit: int = 1_000) -> list[Step]:
+        """The same, with what stands of it at that moment."""
+
+    @abstractmethod
+    async def positions(self) -> dict[tuple[str, str], Position]:
+        """How far the history of each kind has come, by tenant and kind."""
+
+    @abstractmethod
+    async def of_user(self, tenant: str, user_id: str) -> list[Holding]:
+        """All that a user holds now."""
 
     @abstractmethod
     async def alive_at(self) -> int | None:
@@ -143,6 +162,11 @@ def _loser(row: OccupancyRow) -> str | None:
     return row.loser_id
 
 
+def qualified(table: str, columns: str) -> str:
+    """The columns, each named with its table."""
+    return ", ".join(f"{table}.{column.strip()}" for column in columns.split(","))
+
+
 def new_epoch() -> str:
     """A name for a history that no other history has."""
     return uuid.uuid4().hex[:12]
@@ -191,9 +215,28 @@ class MemoryOccupancies(Occupancies):
         found = self._kinds.get((tenant, kind))
         return found.rows[since : since + limit] if found is not None else []
 
+    async def steps(self, tenant: str, kind: str, since: int, limit: int = 1_000) -> list[Step]:
+        """See `Occupancies.steps`."""
+        stands = {(holding.resource, holding.fencing): holding for holding in await self._all(tenant, kind)}
+        rows = await self.history(tenant, kind, since, limit)
+        return [Step(row, stands.get((row.resource, row.fencing))) for row in rows]
+
+    async def positions(self) -> dict[tuple[str, str], Position]:
+        """See `Occupancies.positions`."""
+        return {(standing.tenant, standing.kind): standing.position for standing in await self.standing()}
+
+    async def of_user(self, tenant: str, user_id: str) -> list[Holding]:
+        """See `Occupancies.of_user`."""
+        kinds = [kind for (of, _), kind in self._kinds.items() if of == tenant]
+        return [holding for kind in kinds for holding in kind.holdings if holding.user_id == user_id]
+
     async def alive_at(self) -> int | None:
         """See `Occupancies.alive_at`."""
         return None
+
+    async def _all(self, tenant: str, kind: str) -> list[Holding]:
+        found = self._kinds.get((tenant, kind))
+        return found.holdings if found is not None else []
 
     def _kind(self, tenant: str, resource: str) -> _Kind:
         return self._kinds.setdefault((tenant, kind_of(resource)), _Kind())

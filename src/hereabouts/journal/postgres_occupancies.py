@@ -29,9 +29,11 @@ from hereabouts.journal.occupancies import (
     OccupancyRow,
     Position,
     Standing,
+    Step,
     lost_at,
     new_epoch,
     outward_rows,
+    qualified,
     rows_of,
 )
 from hereabouts.journal.postgres_outbox import PostgresOutbox
@@ -42,6 +44,13 @@ T = TypeVar("T")
 
 _HOLDING: Final = "tenant, resource, user_id, since_at, fencing, last_active_at, name, role, ends_with_sessions"
 _ROW: Final = "tenant, kind, seq, event, resource, user_id, fencing, since_at, at, from_resource, loser_id, cause"
+_ROW_LENGTH: Final = len(_ROW.split(","))
+
+_STEPS: Final = f"""
+    SELECT {qualified("event", _ROW)}, {qualified("held", _HOLDING)} FROM occupancy_events AS event
+    LEFT JOIN occupancies AS held USING (tenant, resource, user_id, fencing)
+    WHERE event.tenant = $1 AND event.kind = $2 AND event.seq > $3 ORDER BY event.seq LIMIT $4
+"""
 
 # What changes once it is there: how active the holder is, and the name that is shown.
 _PUT: Final = f"""
@@ -83,6 +92,18 @@ class PostgresOccupancies(Occupancies):
     async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
         """See `Occupancies.history`."""
         return await self._journal.look(partial(_history, tenant=tenant, kind=kind, since=since, limit=limit))
+
+    async def steps(self, tenant: str, kind: str, since: int, limit: int = 1_000) -> list[Step]:
+        """See `Occupancies.steps`."""
+        return await self._journal.look(partial(_steps, tenant=tenant, kind=kind, since=since, limit=limit))
+
+    async def positions(self) -> dict[tuple[str, str], Position]:
+        """See `Occupancies.positions`."""
+        return await self._journal.look(_positions)
+
+    async def of_user(self, tenant: str, user_id: str) -> list[Holding]:
+        """See `Occupancies.of_user`."""
+        return await self._journal.look(partial(_of_user, tenant=tenant, user_id=user_id))
 
     async def alive_at(self) -> int | None:
         """See `Occupancies.alive_at`."""
@@ -176,6 +197,24 @@ async def _history(connection: Connection, tenant: str, kind: str, since: int, l
         *(tenant, kind, since, limit),
     )
     return [OccupancyRow(*row) for row in rows]
+
+
+async def _steps(connection: Connection, tenant: str, kind: str, since: int, limit: int) -> list[Step]:
+    rows = [tuple(row) for row in await connection.fetch(_STEPS, tenant, kind, since, limit)]
+    return [Step(OccupancyRow(*row[:_ROW_LENGTH]), _holding(row[_ROW_LENGTH:])) for row in rows]
+
+
+def _holding(row: tuple[Any, ...]) -> Holding | None:
+    return Holding(*row) if row[-1] is not None else None
+
+
+async def _positions(connection: Connection) -> dict[tuple[str, str], Position]:
+    rows = await connection.fetch("SELECT tenant, kind, epoch, seq FROM occupancy_kinds WHERE seq > 0")
+    return {(tenant, kind): Position(epoch, seq) for tenant, kind, epoch, seq in rows}
+
+
+async def _of_user(connection: Connection, tenant: str, user_id: str) -> list[Holding]:
+    return await _holdings(connection, "tenant = $1 AND user_id = $2", tenant, user_id)
 
 
 async def _alive_at(connection: Connection) -> int | None:

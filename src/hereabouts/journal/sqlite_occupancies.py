@@ -30,9 +30,11 @@ from hereabouts.journal.occupancies import (
     OccupancyRow,
     Position,
     Standing,
+    Step,
     lost_at,
     new_epoch,
     outward_rows,
+    qualified,
     rows_of,
 )
 from hereabouts.journal.outbox import OutboxRow
@@ -44,6 +46,13 @@ T = TypeVar("T")
 
 _HOLDING: Final = "tenant, resource, user_id, since_at, fencing, last_active_at, name, role, ends_with_sessions"
 _ROW: Final = "tenant, kind, seq, event, resource, user_id, fencing, since_at, at, from_resource, loser_id, cause"
+_ROW_LENGTH: Final = len(_ROW.split(","))
+
+_STEPS: Final = f"""
+    SELECT {qualified("event", _ROW)}, {qualified("held", _HOLDING)} FROM occupancy_events AS event
+    LEFT JOIN occupancies AS held USING (tenant, resource, user_id, fencing)
+    WHERE event.tenant = ? AND event.kind = ? AND event.seq > ? ORDER BY event.seq LIMIT ?
+"""
 
 
 Tell = Callable[[sqlite3.Connection, OutboxRow], None]
@@ -76,6 +85,18 @@ class SqliteOccupancies(Occupancies):
     async def history(self, tenant: str, kind: str, since: int = 0, limit: int = 1_000) -> list[OccupancyRow]:
         """See `Occupancies.history`."""
         return await self._journal.read(partial(_history, tenant=tenant, kind=kind, since=since, limit=limit))
+
+    async def steps(self, tenant: str, kind: str, since: int, limit: int = 1_000) -> list[Step]:
+        """See `Occupancies.steps`."""
+        return await self._journal.read(partial(_steps, tenant=tenant, kind=kind, since=since, limit=limit))
+
+    async def positions(self) -> dict[tuple[str, str], Position]:
+        """See `Occupancies.positions`."""
+        return await self._journal.read(_positions)
+
+    async def of_user(self, tenant: str, user_id: str) -> list[Holding]:
+        """See `Occupancies.of_user`."""
+        return await self._journal.read(partial(_of_user, tenant=tenant, user_id=user_id))
 
     async def alive_at(self) -> int | None:
         """See `Occupancies.alive_at`."""
@@ -135,7 +156,11 @@ def _lost_at(connection: sqlite3.Connection, ask: Ask, terms: Terms, at: int) ->
 
 def _holdings(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Holding]:
     rows = connection.execute(f"SELECT {_HOLDING} FROM occupancies WHERE {where} ORDER BY fencing", values)
-    return [replace(Holding(*row), ends_with_sessions=bool(row[-1])) for row in rows]
+    return [holding for row in rows if (holding := _holding(row)) is not None]
+
+
+def _holding(row: Sequence[Any]) -> Holding | None:
+    return replace(Holding(*row), ends_with_sessions=bool(row[-1])) if row[-1] is not None else None
 
 
 def _keep(connection: sqlite3.Connection, happenings: tuple[Happening, ...], seq: int, at: int, tell: Tell) -> None:
@@ -181,6 +206,20 @@ def _history(connection: sqlite3.Connection, tenant: str, kind: str, since: int,
         (tenant, kind, since, limit),
     )
     return [OccupancyRow(*row) for row in rows]
+
+
+def _steps(connection: sqlite3.Connection, tenant: str, kind: str, since: int, limit: int) -> list[Step]:
+    rows = connection.execute(_STEPS, (tenant, kind, since, limit))
+    return [Step(OccupancyRow(*row[:_ROW_LENGTH]), _holding(row[_ROW_LENGTH:])) for row in rows]
+
+
+def _positions(connection: sqlite3.Connection) -> dict[tuple[str, str], Position]:
+    rows = connection.execute("SELECT tenant, kind, epoch, seq FROM occupancy_kinds")
+    return {(tenant, kind): Position(epoch, seq) for tenant, kind, epoch, seq in rows}
+
+
+def _of_user(connection: sqlite3.Connection, tenant: str, user_id: str) -> list[Holding]:
+    return _holdings(connection, "tenant = ? AND user_id = ?", (tenant, user_id))
 
 
 def _alive_at(connection: sqlite3.Connection) -> int | None:

@@ -161,6 +161,36 @@ class OccupanciesContract(ABC):
             assert [(row.seq, row.at) for row in rows] == [(3, AT + 2), (4, AT + 3)]
             assert await kept.history(T, "desk") == []
 
+    async def test_a_step_comes_with_what_stands_of_it(self) -> None:
+        async with self.opened() as kept:
+            await grant(kept, "ada", "account:1")
+            moved = await grant(kept, "ada", "account:2", AT + 1)
+            await grant(kept, "bob", "account:1", AT + 2)
+            await kept.release(Giving(T, "account:1", "bob"), AT + 3)
+            again = await grant(kept, "bob", "account:1", AT + 4)
+            steps = await kept.steps(T, "account", since=0)
+            assert [step.row for step in steps] == await kept.history(T, "account")
+            assert [step.holding for step in steps] == [None, moved, None, None, again]
+            assert await kept.steps(T, "account", since=1, limit=2) == steps[1:3]
+            assert await kept.steps(T, "desk", since=0) == []
+
+    async def test_positions_are_those_of_what_stands(self) -> None:
+        async with self.opened() as kept:
+            assert await kept.positions() == {}
+            await grant(kept, "ada")
+            await grant(kept, "ada", "desk:1")
+            await kept.release(Giving(T, "desk:1", "ada"), AT)
+            standing = {(found.tenant, found.kind): found.position for found in await kept.standing()}
+            assert await kept.positions() == standing
+            assert {kind: position.seq for (_, kind), position in standing.items()} == {"account": 1, "desk": 2}
+
+    async def test_all_that_a_user_holds(self) -> None:
+        async with self.opened() as kept:
+            own = [await grant(kept, "ada"), await grant(kept, "ada", "desk:1")]
+            await grant(kept, "bob", "desk:2")
+            assert sorted(await kept.of_user(T, "ada"), key=lambda holding: holding.resource) == own
+            assert await kept.of_user("other", "ada") == []
+
 
 class DurableOccupanciesContract(OccupanciesContract):
     """The suite of those that keep it for good."""
