@@ -88,7 +88,8 @@ class Node:
         self.cards = Cards(context, policies.resolve().fanout_window_seconds)
         self.people = People(context, self.cards, self._turned, self.moved)
         self.relay = Relay(context, self.people)
-        self.holdings = Holdings(context, self.registry)
+        self.switchboard = Switchboard(context)
+        self.holdings = Holdings(context, self.registry, self.switchboard)
         self.kinds = Kinds(context, self.holdings)
         self.writer = Writer(context, self._part, self._over, self.holdings.departed)
         self.relations = Relations(context, resolver)
@@ -96,7 +97,6 @@ class Node:
         self.looking = Looking(context, self.relay, self.cards, self.onlookers, self.kinds)
         self.entrance = Entrance(context, self.registry, self.relay, self.writer)
         self.commands = Commands(context, self.relay, self.people, self.writer, self.looking, self.holdings)
-        self.switchboard = Switchboard(context)
         self.telling = Telling(context, self.switchboard)
         self.beats = HttpBeats(context, self.registry, self.entrance, self.writer, Elsewhere(context, self.switchboard))
         self.driver = Driver(
@@ -154,7 +154,7 @@ class Node:
         self.is_open = False
         self.timers.stop()
         await self.telling.stop()
-        await self.holdings.settled()
+        await self.holdings.close()
         await self.webhooks.stop()
         await self.verifier.close()
         if self.relations.resolver is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hereabouts.engine.lasting import RETRY_MS, Known, Lasting
+from hereabouts.engine.lasting import RETRY_MS, Known, Lasting, known_to, newest_of
 from hereabouts.engine.occupancy import Holding
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.session import Session
@@ -20,7 +20,9 @@ def holding(active_at: int = AT, fencing: int = 1) -> Holding:
 
 
 def over(times: Lasting, after_seconds: float, *sessions: Session) -> str | None:
-    return times.over_because(POLICY, AT + int(after_seconds * 1000), sessions)
+    return times.over_because(
+        POLICY, AT + int(after_seconds * 1000), has_sessions=any(session.is_published for session in sessions)
+    )
 
 
 def a_session() -> Life:
@@ -34,7 +36,7 @@ def test_it_lasts_as_long_as_the_last_human_input_says() -> None:
     times, life = Lasting(holding()), a_session()
     assert over(times, 59.999) is None
     life.session.last_active_at = AT + 30_000
-    times.remember(life.session)
+    times.recall(known_to(life.session))
     assert over(times, 60) is None
     assert over(times, 89.999) is None
     assert over(times, 90) == "inactivity"
@@ -43,7 +45,7 @@ def test_it_lasts_as_long_as_the_last_human_input_says() -> None:
 def test_signs_of_life_without_human_input_do_not_keep_it() -> None:
     times, life = Lasting(holding()), a_session()
     life.session.last_seen_at = AT + 59_000
-    times.remember(life.session)
+    times.recall(known_to(life.session))
     assert over(times, 60) == "inactivity"
 
 
@@ -69,7 +71,7 @@ def test_an_invisible_holder_stands_still_for_others_and_lasts_all_the_same(invi
     life.session.last_seen_at = life.session.last_active_at = AT + 50_000
     if invisible:
         life.session.outcome = INVISIBLE
-    times.remember(life.session)
+    times.recall(known_to(life.session))
     assert (times.told_active_at, times.told_seen_at) == ((AT, AT) if invisible else (AT + 50_000, AT + 50_000))
     assert over(times, 109) is None
 
@@ -83,7 +85,7 @@ def test_a_stale_holder_is_told_of_once_and_again_when_there_is_life() -> None:
     assert times.due_at(POLICY) == AT + 22_000
     assert not times.judge_stale(POLICY, AT + 22_000)
     life.session.last_seen_at = AT + 23_000
-    times.remember(life.session)
+    times.recall(known_to(life.session))
     assert times.judge_stale(POLICY, AT + 24_000)
     assert not times.is_stale
 
@@ -103,7 +105,7 @@ def test_who_came_back_after_a_restart_goes_on_holding() -> None:
     times.outlast(POLICY, AT + 1_000, AT)
     back_by = 1 + POLICY.lease_visible_seconds + POLICY.grace_seconds
     life.session.last_active_at = AT + int(back_by * 1000)
-    times.remember(life.session)
+    times.recall(known_to(life.session))
     assert over(times, back_by, life.session) is None
     assert over(times, back_by + 59) is None
     assert over(times, back_by + 60) == "inactivity"
@@ -114,3 +116,11 @@ def test_a_changed_policy_is_judged_at_once() -> None:
     over(times, 60)
     times.look_again()
     assert over(times, 60.001) == "inactivity"
+
+
+def test_what_several_know_is_the_newest_of_each() -> None:
+    assert newest_of([]) == newest_of([Known()]) == Known()
+    assert newest_of([Known(3, None, 5), Known(2, 7), Known()]) == Known(3, 7, 5)
+    times = Lasting(holding())
+    times.recall(Known(AT + 9, AT + 8, AT + 7))
+    assert times.known == Known(AT + 9, AT + 8, AT + 7)

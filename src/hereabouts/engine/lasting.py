@@ -21,11 +21,24 @@ RETRY_MS: Final = 2_000
 
 
 class Known(NamedTuple):
-    """What a record knows of a user's times: the newest human input, and what of both others may be told."""
+    """What somebody knows of a user's times: the newest human input, and what of both others may be told."""
 
     active_at: int | None = None
     public_active_at: int | None = None
     public_seen_at: int | None = None
+
+
+def known_to(session: Session) -> Known:
+    """What one of the user's sessions knows."""
+    outcome, active_at = session.outcome, session.last_active_at
+    if outcome.is_invisible:
+        return Known(active_at, outcome.last_active_at, outcome.last_seen_at)
+    return Known(active_at, active_at, session.last_seen_at)
+
+
+def newest_of(known: Iterable[Known]) -> Known:
+    """What several know together."""
+    return Known(*(max((time or 0 for time in times), default=0) or None for times in zip(*known, strict=True)))
 
 
 class Lasting:
@@ -68,18 +81,13 @@ class Lasting:
         self.active_at = max(self.active_at, newest)
         self.told_active_at, self.told_seen_at = max(self.told_active_at, newest), max(self.told_seen_at, newest)
 
-    def remember(self, session: Session) -> None:
-        """Take in what one of the holder's sessions knows."""
-        self.active_at = max(self.active_at, session.last_active_at or 0)
-        outcome = session.outcome
-        active_at, seen_at = session.last_active_at, session.last_seen_at
-        if outcome.is_invisible:
-            active_at, seen_at = outcome.last_active_at, outcome.last_seen_at or 0
-        self.told_active_at = max(self.told_active_at, active_at or 0)
-        self.told_seen_at = max(self.told_seen_at, seen_at)
+    @property
+    def known(self) -> Known:
+        """All that was heard."""
+        return Known(self.active_at, self.told_active_at, self.told_seen_at)
 
     def recall(self, known: Known) -> None:
-        """Take in what the record knows of the holder."""
+        """Take in what is known of the holder."""
         self.active_at = max(self.active_at, known.active_at or 0)
         self.told_active_at = max(self.told_active_at, known.public_active_at or 0)
         self.told_seen_at = max(self.told_seen_at, known.public_seen_at or 0)
@@ -101,12 +109,15 @@ class Lasting:
         self.active_at = max(self.active_at, heard_until_at)
 
     def over_because(
-        self, policy: Policy, now_at: int, sessions: Iterable[Session]
+        self, policy: Policy, now_at: int, *, has_sessions: bool
     ) -> Literal["node_lost", "inactivity"] | None:
-        """Why it is over now, if it is. What is over and goes on standing is judged again after `RETRY_MS`."""
+        """Why it is over now, if it is. `has_sessions`: its holder has come back.
+
+        What is over and goes on standing is judged again after `RETRY_MS`.
+        """
         cause: Literal["node_lost", "inactivity"] | None = None
         if self.orphaned_at is not None and self.orphaned_at <= now_at:
-            if any(session.is_published for session in sessions):
+            if has_sessions:
                 self.orphaned_at = None
             else:
                 cause = "node_lost"

@@ -138,6 +138,9 @@ class Journal(ABC):
     stored_rows: Mapping[str, int] = MappingProxyType({})
     """How many rows each table had when that was last looked at."""
 
+    is_shared: bool = False
+    """Whether other nodes read and write the same."""
+
     outbox: Outbox | None = None
     """Events for other servers, and where they are to go; `None` where nothing is kept."""
 

@@ -34,6 +34,8 @@ CONNECTIONS: Final = 4
 class PostgresJournal(QueuedJournal):
     """See the module. `node` is whose hand-over is read; `wall` gives seconds since the epoch."""
 
+    is_shared = True
+
     def __init__(
         self,
         url: str,

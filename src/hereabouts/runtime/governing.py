@@ -180,7 +180,7 @@ class Governing:
                 await asyncio.sleep(0)
         for feed, fan in tuple(self._relay.rooms.items()):
             fan.govern(self._context.policy(feed.tenant, room=feed.name))
-        self._holdings.govern()
+        self._holdings.picture.govern()
         self._govern_cards()
         viewers = [(link.owned, link.viewer) for link in self._driver.links if link.viewer is not None]
         for place, (looking, viewer) in enumerate(viewers):

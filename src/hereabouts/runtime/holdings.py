@@ -1,13 +1,14 @@
 """Who holds what: asks the journal to decide, and lets everybody hear what came of it.
 
-What is kept here is a picture of what the journal decided, for viewers and for deadlines. Decisions of a kind are taken
-one after another, so that the picture follows them in their order. Source: `spec/semantics.md`, rule 17.
+Decisions of a kind are taken one after another, so that the picture follows them in their order. Several nodes decide
+in one journal; where each had its own, two could grant the same, so that nothing is granted there. Source:
+`spec/semantics.md`, rule 17.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,29 +26,28 @@ from hereabouts.engine.occupancy import (
     Lost,
     Refused,
     check_resource,
-    gone,
     kind_of,
     may_hold,
     may_take_over,
     terms_of,
 )
 from hereabouts.engine.policy import Policy
-from hereabouts.engine.records import FeedKey, Presence
+from hereabouts.engine.records import FeedKey
 from hereabouts.engine.session import Session
 from hereabouts.engine.visibility import project_holding, view_of
 from hereabouts.errors import HereaboutsError, Refusal
-from hereabouts.fanout.kind_stream import own_events, parties
-from hereabouts.fanout.occupancy import KindFan
-from hereabouts.fanout.outbox import pack
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.protocol.codec import check_id
-from hereabouts.protocol.messages import Occupancy
 from hereabouts.runtime.barring import check_hold, check_user
+from hereabouts.runtime.bells import Bells
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.deciding import Kind
 from hereabouts.runtime.noting import By, note
+from hereabouts.runtime.picture import Picture
 from hereabouts.runtime.registry import Registry
-from hereabouts.runtime.tenure import Tenure, Tenures
+from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.runtime.tenure import Tenure
+from hereabouts.runtime.witnesses import has_sessions
 
 T = TypeVar("T")
 
@@ -67,15 +67,14 @@ class Holder(Struct, frozen=True):
 class Holdings:
     """All kinds. Raises `Refusal` with `unsupported` where no journal keeps who holds what."""
 
-    def __init__(self, context: Context, registry: Registry) -> None:
+    def __init__(self, context: Context, registry: Registry, switchboard: Switchboard) -> None:
         self._context = context
-        self._registry = registry
-        self._kinds: dict[tuple[str, str], Kind] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._tenures = Tenures(context, registry, self._policy, self._end_later, self._renew)
+        self.picture = Picture(context, registry, switchboard, self._end_later)
+        self._bells = Bells(context, switchboard, self.picture)
 
     def __len__(self) -> int:
-        return sum(len(kind.held) for kind in self._kinds.values())
+        return len(self.picture)
 
     @property
     def kept(self) -> Occupancies:
@@ -83,6 +82,8 @@ class Holdings:
         found = self._context.journal.occupancies
         if found is None:
             raise Refusal("unsupported", 'nobody can hold anything without a journal; journal.url is "none"')
+        if not (self._bells.is_alone or self._context.journal.is_shared):
+            raise Refusal("unsupported", "nodes that share a store must share a journal for anybody to hold anything")
         return found
 
     # Asking
@@ -104,11 +105,11 @@ class Holdings:
             raise Refusal("forbidden", "this role may not take a holding over")
         self._check_barred(tenant, holder.user_id, resource)
         self._check_count(tenant, holder.user_id, resource)
-        has_sessions = await self._has_sessions(tenant, holder.user_id)
-        ask = Ask(tenant, resource, holder.user_id, holder.name, holder.role, take_over, has_sessions)
+        is_here = await has_sessions(self._context, tenant, holder.user_id)
+        ask = Ask(tenant, resource, holder.user_id, holder.name, holder.role, take_over, is_here)
         decision = await self._whole(self._decide(ask, policy))
         if isinstance(decision, Granted):
-            if has_sessions and not await self._has_sessions(tenant, holder.user_id):
+            if is_here and not await has_sessions(self._context, tenant, holder.user_id):
                 # The last session went while this was decided: nothing is left behind (rule 3).
                 self._end_later(decision.holding, "closed")
             await self._note_take_over(tenant, decision, holder)
@@ -138,24 +139,17 @@ class Holdings:
     def holders(self, tenant: str, resource: str) -> list[Holding]:
         """All holdings of a resource. Raises `Refusal`."""
         self._check(resource)
-        kind = self._kinds.get((tenant, kind_of(resource)))
-        return [] if kind is None else list(kind.held.of_resource(resource))
-
-    def govern(self) -> None:
-        """Another policy is in force: for the windows of each kind, and for when holdings end."""
-        for kind in self._kinds.values():
-            if kind.fan is not None:
-                kind.fan.policy = self._context.policy(kind.tenant, resource=kind.name)
-            for holding in kind.held:
-                self._tenures.file_anew(holding)
+        return self.picture.of_resource(tenant, resource)
 
     async def clear(self, tenant: str, resource: str, cause: str = "cleared") -> int:
         """End all holdings of a resource, whoever has them; how many."""
+        self._check(resource)
+        await self._bells.refresh(tenant, kind_of(resource))
         return await self._end_all(self.holders(tenant, resource), cause)
 
     async def clear_user(self, tenant: str, user_id: str, cause: str = "cleared") -> int:
         """End all that a user holds; how many."""
-        return await self._end_all(self.of_user(tenant, user_id), cause)
+        return await self._end_all(self.picture.of_user(tenant, user_id), cause)
 
     async def _end_all(self, holdings: list[Holding], cause: str) -> int:
         ended = [await self._whole(self._end(_giving(holding, cause))) for holding in holdings]
@@ -171,7 +165,7 @@ class Holdings:
         check_hold(self._context, tenant, resource)
 
     def _check_count(self, tenant: str, user_id: str, resource: str) -> None:
-        held, most = self.of_user(tenant, user_id), self._context.limits.rooms_per_session
+        held, most = self.picture.of_user(tenant, user_id), self._context.limits.rooms_per_session
         kinds = {kind_of(holding.resource) for holding in held} | {kind_of(resource)}
         if len(kinds) > most:
             raise Refusal("limit_exceeded", f"a user holds things of at most {most} kinds", limit="rooms_per_session")
@@ -183,152 +177,106 @@ class Holdings:
             return Refusal("rate_limited", text, limit="occupancy.cooldown_seconds", retry_after_seconds=wait)
         policy = self._context.policy(asker.tenant, asker.role, resource=resource)
         view, holder = view_of(asker, policy, "occupancy"), decision.holder
-        active_at, is_stale = self._tenures.liveness(holder)
+        active_at, is_stale = self.picture.tenures.liveness(holder)
         shown = project_holding(holder, view, active_at=active_at, is_stale=is_stale)
         return Refusal("occupied", f"{resource!r} is held by somebody else", holder=shown)
-
-    async def _has_sessions(self, tenant: str, user_id: str) -> bool:
-        snapshot = await self._context.backend.snapshot(FeedKey(tenant, "user", user_id))
-        return any(isinstance(record, Presence) for record in snapshot.records)
 
     # Deciding
 
     async def _decide(self, ask: Ask, policy: Policy) -> Granted | Refused | Cooling:
-        kind = self.kind(ask.tenant, kind_of(ask.resource))
+        kind = self.picture.kind(ask.tenant, kind_of(ask.resource))
         async with kind.turn():
             decision = await self.kept.occupy(ask, terms_of(policy), self._context.now().at)
             if isinstance(decision, Granted):
-                self._apply(kind, decision.happenings)
-                self._stand(kind, decision.holding)
-        self._tidy(kind)
+                await self._decided(kind, decision.happenings)
+                self.picture.confirm(kind, decision.holding)
+        self.picture.tidy(kind)
         return decision
 
     async def _end(self, giving: Giving) -> Holding | None:
-        kind = self.kind(giving.tenant, kind_of(giving.resource))
+        kind = self.picture.kind(giving.tenant, kind_of(giving.resource))
         async with kind.turn():
             decision = await self.kept.release(giving, self._context.now().at)
             if isinstance(decision, Ended):
-                self._apply(kind, decision.happenings)
+                await self._decided(kind, decision.happenings)
             else:
-                self._correct(kind, giving, decision)
-        self._tidy(kind)
+                await self._correct(kind, giving, decision)
+        self.picture.tidy(kind)
         return decision.holding if isinstance(decision, Ended) else None
 
-    def _correct(self, kind: Kind, giving: Giving, decision: Lost) -> None:
+    async def _decided(self, kind: Kind, happenings: tuple[Happening, ...]) -> None:
+        for happening in happenings:
+            self._context.telemetry.occupancy[happening.kind] += 1
+        await self._bells.decided(kind, happenings)
+
+    async def _correct(self, kind: Kind, giving: Giving, decision: Lost) -> None:
         """What the journal has no longer, because its user was erased, nobody holds here either."""
+        await self._bells.decided(kind, ())
         shown = kind.held.find(giving.resource, giving.user_id)
         if shown is not None and decision.current is None:
-            self._apply(kind, (Happening("released", shown, cause=giving.cause),))
+            self.picture.apply(kind, (Happening("released", shown, cause=giving.cause),))
 
     async def _whole(self, deciding: Coroutine[Any, Any, T]) -> T:
         """To the end, also when nobody waits for it any more: what the journal decided must be told."""
-        task = asyncio.get_running_loop().create_task(deciding)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
-
-    def _apply(self, kind: Kind, happenings: tuple[Happening, ...]) -> None:
-        if not happenings:
-            return
-        kind.held.apply(happenings)
-        for happening in happenings:
-            self._context.telemetry.occupancy[happening.kind] += 1
-        if kind.fan is not None:
-            kind.fan.note(happenings)
-        self._notify(kind, happenings)
-        # Last: the times of what ended were told with its end.
-        for holding in gone(happenings):
-            self._tenures.forget(holding)
-
-    def _stand(self, kind: Kind, holding: Holding) -> None:
-        kind.held.put(holding)
-        self._tenures.stand(holding)
-
-    def _notify(self, kind: Kind, happenings: tuple[Happening, ...]) -> None:
-        """Tell the sessions of those whom it is about, where they do not watch the kind."""
-        for user_id in {party.user_id for happening in happenings for party in parties(happening)}:
-            for owned in self._registry.of_user(kind.tenant, user_id):
-                viewer = owned.link.viewer if owned.link is not None else None
-                if viewer is not None and kind.name not in viewer.kinds:
-                    events = own_events(happenings, user_id, self._tenures.liveness)
-                    viewer.connection.send(pack(Occupancy(kind.name, events=events)))
-
-    # What is known
-
-    def kind(self, tenant: str, name: str) -> Kind:
-        """A kind, whether or not anything of it is held."""
-        return self._kinds.setdefault((tenant, name), Kind(tenant, name))
-
-    def fan(self, tenant: str, name: str) -> KindFan:
-        """The fan-out of a kind. Give it back with `let_go` when nobody looks."""
-        kind = self.kind(tenant, name)
-        if kind.fan is None:
-            kind.fan = KindFan(
-                name, self._context.policy(tenant, resource=name), kind.held, self._tenures.liveness, self._context
-            )
-        return kind.fan
-
-    def let_go(self, tenant: str, name: str) -> None:
-        """Somebody looks no more."""
-        kind = self.kind(tenant, name)
-        if kind.fan is not None and not kind.fan.viewers:
-            kind.fan = None
-        self._tidy(kind)
-
-    def _tidy(self, kind: Kind) -> None:
-        if not kind.is_needed:
-            self._kinds.pop((kind.tenant, kind.name), None)
-
-    def of_user(self, tenant: str, user_id: str) -> list[Holding]:
-        """All that a user holds."""
-        return [h for kind in self._kinds.values() if kind.tenant == tenant for h in kind.held.of_user(user_id)]
-
-    def all_of(self, tenant: str) -> Iterator[Holding]:
-        """All that is held in a tenant."""
-        for kind in tuple(self._kinds.values()):
-            if kind.tenant == tenant:
-                yield from tuple(kind.held)
+        return await asyncio.shield(self._begin(deciding))
 
     # Time
 
     async def recall(self) -> None:
         """Take up what the journal kept over a restart, after the sessions that were handed over."""
-        if self._context.journal.occupancies is None:
+        try:
+            standings = await self.kept.standing()
+        except Refusal:
             return
-        for standing in await self.kept.standing():
-            kind = self.kind(standing.tenant, standing.kind)
-            for holding in standing.holdings:
-                kind.held.put(holding)
-            self._tidy(kind)
-        await self._tenures.recall([holding for kind in self._kinds.values() for holding in kind.held])
+        self.picture.take_up(holding for standing in standings for holding in standing.holdings)
+        await self.picture.tenures.recall(list(self.picture))
+        self._bells.start({(standing.tenant, standing.kind): standing.position for standing in standings})
 
     def advance(self, tenure: Tenure) -> None:
         """A deadline of a holding came up."""
-        self._tenures.advance(tenure)
+        self.picture.tenures.advance(tenure)
 
     def departed(self, feed: FeedKey, cause: str) -> None:
         """The removal of a user's last session was published."""
-        for holding in self.of_user(feed.tenant, feed.name):
-            if holding.ends_with_sessions and self._policy(holding).occupancy_release_on_loss:
+        if self._bells.is_alone:
+            for holding in self._bound(self.picture.of_user(feed.tenant, feed.name)):
                 self._end_later(holding, cause)
+        elif self._context.journal.is_shared:
+            self._leave_nothing_later(feed, cause, self._context.now().at)
+
+    def _leave_nothing_later(self, feed: FeedKey, cause: str, at: int) -> None:
+        self._begin(self._leave_nothing(feed, cause, at))
+
+    async def _leave_nothing(self, feed: FeedKey, cause: str, at: int) -> None:
+        """End what the user holds, also what was granted at another node just now and is not in the picture yet."""
+        try:
+            for holding in self._bound(await self.kept.of_user(feed.tenant, feed.name)):
+                # Who came back meanwhile, and asked for it again, keeps it.
+                if holding.last_active_at < at or not await has_sessions(self._context, feed.tenant, feed.name):
+                    await self._end(_giving(holding, cause))
+        except HereaboutsError as error:
+            self._context.failed(error)
+            self._context.later(RETRY_SECONDS, partial(self._leave_nothing_later, feed, cause, at))
+
+    def _bound(self, holdings: Iterable[Holding]) -> Iterator[Holding]:
+        """Those that end with their holder's sessions."""
+        for holding in holdings:
+            if holding.ends_with_sessions and self.picture.policy(holding).occupancy_release_on_loss:
+                yield holding
 
     def remember(self, session: Session) -> None:
         """A session is about to be forgotten."""
-        for holding in self.of_user(session.tenant, session.user_id):
-            self._tenures.remember(holding, session)
-
-    def _policy(self, holding: Holding) -> Policy:
-        return self._context.policy(holding.tenant, holding.role, resource=holding.resource)
-
-    def _renew(self, holding: Holding) -> None:
-        kind = self.kind(holding.tenant, holding.kind)
-        if kind.fan is not None:
-            kind.fan.renew(holding)
+        for holding in self.picture.of_user(session.tenant, session.user_id):
+            self.picture.tenures.remember(holding, session)
 
     def _end_later(self, holding: Holding, cause: str) -> None:
-        task = asyncio.get_running_loop().create_task(self._try_to_end(holding, cause))
+        self._begin(self._try_to_end(holding, cause))
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _try_to_end(self, holding: Holding, cause: str) -> None:
         try:
@@ -337,10 +285,12 @@ class Holdings:
             self._context.failed(error)
             self._context.later(RETRY_SECONDS, partial(self._end_later, holding, cause))
 
-    async def settled(self) -> None:
-        """Return when nothing is being decided."""
+    async def close(self) -> None:
+        """Return when nothing is being decided; follow the others no more."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._bells.stop()
+        await self.picture.tenures.stop()
 
 
 def _giving(holding: Holding, cause: str) -> Giving:

@@ -32,6 +32,7 @@ class Kinds:
     def __init__(self, context: Context, holdings: Holdings) -> None:
         self._context = context
         self._holdings = holdings
+        self._picture = holdings.picture
 
     def check(self, identity: Identity, kinds: Iterable[str]) -> list[str]:
         """The kinds, each once, if they may be looked at."""
@@ -60,7 +61,7 @@ class Kinds:
         identity = viewer.identity
         for kind in kinds:
             viewing = viewer.kinds.setdefault(kind, KindViewing(viewer, kind))
-            self._holdings.fan(identity.tenant, kind).attach(viewing, self._judge(identity, kind))
+            self._picture.fan(identity.tenant, kind).attach(viewing, self._judge(identity, kind))
 
     def unwatch(self, viewer: Viewer, kinds: Iterable[str]) -> None:
         """Look at these no more."""
@@ -68,8 +69,8 @@ class Kinds:
         for kind in kinds:
             viewing = viewer.kinds.pop(kind, None)
             if viewing is not None:
-                self._holdings.fan(tenant, kind).detach(viewing)
-                self._holdings.let_go(tenant, kind)
+                self._picture.fan(tenant, kind).detach(viewing)
+                self._picture.let_go(tenant, kind)
 
     def judge_again(self, viewer: Viewer) -> None:
         """The viewer's identity changed: what looks different now is sent anew."""
@@ -85,14 +86,14 @@ class Kinds:
     def catch_up(self, viewer: Viewer) -> None:
         """The viewer's connection drained."""
         for kind, viewing in viewer.kinds.items():
-            self._holdings.fan(viewer.identity.tenant, kind).catch_up(viewing)
+            self._picture.fan(viewer.identity.tenant, kind).catch_up(viewing)
 
     def read(self, identity: Identity, kind: str) -> KindRead:
         """Who holds what of a kind now. Where nobody of the view looks on this node the position is one of its own."""
         self.check(identity, [kind])
         view = self._judge(identity, kind)
-        fan = self._holdings.fan(identity.tenant, kind)
+        fan = self._picture.fan(identity.tenant, kind)
         stream: KindStream = fan.stream(view)
         held = stream.listed(identity.user_id)
-        self._holdings.let_go(identity.tenant, kind)
+        self._picture.let_go(identity.tenant, kind)
         return KindRead(stream.epoch, stream.seq, view, held)

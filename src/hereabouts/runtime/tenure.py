@@ -1,21 +1,30 @@
 """The holdings of a node in time: wakes them when something is to be judged, and asks the sessions what they know.
 
 A beat costs nothing here and writes nothing: when a deadline comes up, the newest times are read from the holder's
-sessions. What follows from them is decided in `engine/lasting.py`.
+sessions, and only where those do not put it off are the other nodes asked, for all that is due together. What follows
+is decided in `engine/lasting.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from hereabouts.engine.lasting import Known, Lasting
+from hereabouts.engine.lasting import Known, Lasting, known_to, newest_of
 from hereabouts.engine.occupancy import Holding
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.session import Session
+from hereabouts.errors import HereaboutsError
 from hereabouts.fanout.kind_stream import Liveness
 from hereabouts.runtime.census import ALIVE_SECONDS
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.runtime.witnesses import Held, Witnesses, has_sessions
+
+ASK_AGAIN_SECONDS: Final = 0.5
+"""The other nodes are asked no more often."""
 
 
 class Tenure:
@@ -33,6 +42,12 @@ class Tenure:
         """When there is something to judge, as far as is known now."""
         return None if self.is_over else self._tenures.due(self)
 
+    @property
+    def key(self) -> Held:
+        """What is held, and by whom."""
+        holding = self.times.holding
+        return holding.tenant, holding.resource, holding.user_id
+
 
 class Tenures:
     """All of a node. `end` is told of a holding whose time is over, `renewed` of one that is or is no longer stale."""
@@ -41,16 +56,21 @@ class Tenures:
         self,
         context: Context,
         registry: Registry,
+        switchboard: Switchboard,
         policy: Callable[[Holding], Policy],
         end: Callable[[Holding, str], None],
         renewed: Callable[[Holding], None],
     ) -> None:
         self._context = context
         self._registry = registry
+        self._switchboard = switchboard
         self._policy = policy
         self._end = end
         self._renewed = renewed
-        self._tenures: dict[tuple[str, str, str], Tenure] = {}
+        self._tenures: dict[Held, Tenure] = {}
+        self._witnesses = Witnesses(context, switchboard, self._known)
+        self._to_judge: dict[Tenure, None] = {}
+        self._judging: asyncio.Task[None] | None = None
 
     def stand(self, holding: Holding) -> Tenure:
         """A holding was granted or confirmed."""
@@ -58,7 +78,7 @@ class Tenures:
         tenure = self._tenures.get(key)
         if tenure is None:
             tenure = self._tenures[key] = Tenure(holding, self)
-        else:
+        elif tenure.times.holding != holding:
             tenure.times.confirm(holding)
             self._judge_stale(tenure)
         self._context.file(tenure)
@@ -76,13 +96,13 @@ class Tenures:
         tenure = self._find(holding)
         if tenure is not None:
             tenure.is_over = True
-            del self._tenures[holding.tenant, holding.resource, holding.user_id]
+            del self._tenures[tenure.key]
 
     def remember(self, holding: Holding, session: Session) -> None:
         """A session of the holder is about to be forgotten."""
         tenure = self._find(holding)
         if tenure is not None:
-            tenure.times.remember(session)
+            tenure.times.recall(known_to(session))
 
     def liveness(self, holding: Holding) -> Liveness:
         """What may be told of the holder's times."""
@@ -102,21 +122,39 @@ class Tenures:
     def _ask_sessions(self, tenure: Tenure) -> list[Session]:
         sessions = self._sessions(tenure.times.holding)
         for session in sessions:
-            tenure.times.remember(session)
+            tenure.times.recall(known_to(session))
         return sessions
+
+    def _known(self, held: Held) -> Known:
+        """What this node knows of a holder; its picture may not have the holding yet."""
+        tenant, _, user_id = held
+        sessions = [known_to(owned.session) for owned in self._registry.of_user(tenant, user_id)]
+        tenure = self._tenures.get(held)
+        return newest_of([Known(), *sessions, *([tenure.times.known] if tenure is not None else [])])
 
     # What time does
 
     def due(self, tenure: Tenure) -> float:
         """The tick of a tenure's next deadline."""
+        if tenure in self._to_judge:
+            return self._context.now().tick + ASK_AGAIN_SECONDS
         due_at = tenure.times.due_at(self._policy(tenure.times.holding))
         return self._context.clock.tick_of(due_at, self._context.now())
 
     def advance(self, tenure: Tenure) -> None:
         """A deadline came up, by what was known when it was filed."""
-        times = tenure.times
         sessions = self._ask_sessions(tenure)
-        cause = times.over_because(self._policy(times.holding), self._context.now().at, sessions)
+        if self._context.backend.peers is None:
+            self._judge(tenure, has_sessions=any(session.is_published for session in sessions))
+        elif self.due(tenure) <= self._context.now().tick:
+            self._to_judge[tenure] = None
+            if self._judging is None:
+                self._judging = asyncio.get_running_loop().create_task(self._judge_all())
+
+    def _judge(self, tenure: Tenure, *, has_sessions: bool) -> None:
+        times = tenure.times
+        policy, now_at = self._policy(times.holding), self._context.now().at
+        cause = times.over_because(policy, now_at, has_sessions=has_sessions)
         if cause is not None:
             self._end(times.holding, cause)
         self._judge_stale(tenure)
@@ -126,6 +164,48 @@ class Tenures:
         if times.judge_stale(self._policy(times.holding), self._context.now().at):
             self._renewed(times.holding)
 
+    # Several nodes
+
+    async def _judge_all(self) -> None:
+        """Judge what is due, after all who may know of its holders were heard; what could not be is due again."""
+        try:
+            while self._to_judge:
+                due = list(self._to_judge)
+                heard = await self._witnesses.of([tenure.key for tenure in due])
+                for tenure, known in zip(due, heard or (), strict=False):
+                    await self._judge_heard(tenure, known)
+                for tenure in due:
+                    del self._to_judge[tenure]
+                    self._context.file(tenure)
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+        except Exception as error:
+            self._context.failed(error)
+            self._to_judge.clear()
+        finally:
+            self._judging = None
+
+    async def _judge_heard(self, tenure: Tenure, known: Sequence[Known]) -> None:
+        tenure.times.recall(newest_of(known))
+        try:
+            is_there = tenure.times.orphaned_at is not None and await self._has_sessions(tenure.times.holding)
+        except HereaboutsError:
+            return
+        if not tenure.is_over:
+            self._judge(tenure, has_sessions=is_there)
+
+    async def _has_sessions(self, holding: Holding) -> bool:
+        if any(session.is_published for session in self._sessions(holding)):
+            return True
+        return self._context.backend.peers is not None and await has_sessions(
+            self._context, holding.tenant, holding.user_id
+        )
+
+    async def stop(self) -> None:
+        """Judge no more."""
+        if self._judging is not None:
+            self._judging.cancel()
+            await asyncio.gather(self._judging, return_exceptions=True)
+
     # After a restart
 
     async def recall(self, holdings: Sequence[Holding]) -> None:
@@ -133,11 +213,13 @@ class Tenures:
         journal, now = self._context.journal, self._context.now()
         alive_at = await journal.occupancies.alive_at() if journal.occupancies is not None else None
         heard_until_at = now.at if alive_at is None else min(now.at, alive_at + int(ALIVE_SECONDS * 1000))
+        if self._switchboard.others():
+            heard_until_at = 0  # they know what they heard, and are asked
         for holding in holdings:
             tenure = self.stand(holding)
             seen = (await journal.last_seen(holding.tenant, [holding.user_id])).get(holding.user_id)
             if seen is not None:
                 tenure.times.recall(Known(seen.active_at, seen.public_active_at, seen.public_seen_at))
-            if holding.ends_with_sessions and not any(s.is_published for s in self._sessions(holding)):
+            if holding.ends_with_sessions and not await self._has_sessions(holding):
                 tenure.times.outlast(self._policy(holding), now.at, heard_until_at)
             self._context.file(tenure)
