@@ -28,6 +28,8 @@ Story = list[tuple[Any, ...]]
 SOON_SECONDS = 2.0
 """Within so long a node shows what another one granted."""
 
+LASTING = {"occupancy.release_after_seconds": 60}
+
 NUMBERS = count(1)
 
 
@@ -139,7 +141,7 @@ async def test_beats_at_one_node_keep_it_and_inactivity_ends_it_once(both: Arena
     await ada.ask("occupy", resource="desk:1")
     await eventually(lambda: len(story(ann)) == 1)
     # Longer than the time after which it would end, and after which its holder would be stale: 5 s and 3 s.
-    await never(lambda: len(story(ann)) > 1 or any(t.times.is_stale for t in tenures(b)), during=7)
+    await never(lambda: len(story(ann)) > 1 or any(t.times.is_stale for t in tenures(b)), during=6)
     active.cancel()
     ada.beat_every(0.5, active=False)
     expected = [("released", "desk:1", "ada", "inactivity", None, None)]
@@ -157,9 +159,9 @@ async def test_the_last_close_at_one_node_ends_what_was_granted_at_the_other(bot
     for turn in range(5):
         ada, there = await a.enter("ada"), await b.enter("ada")
         await ada.ask("occupy", resource=f"desk:{turn}")
-        await ada.ask("bye")
+        await ada.say("bye")
         # Not waiting for the bell.
-        await there.ask("bye")
+        await there.say("bye")
         told = 2 * turn + 2
         await eventually(lambda told=told: len(story(eve)) == told)  # type: ignore[misc]
         assert story(eve)[-1] == ("released", f"desk:{turn}", "ada", "leave", None, None)
@@ -187,8 +189,10 @@ async def test_of_a_hundred_contenders_at_both_nodes_one_has_it_and_both_show_th
 
 async def test_a_bell_that_is_lost_is_made_good(store: ValkeyServer, database: str) -> None:
     async with FaultProxy("127.0.0.1", store.port, random=Random(1)) as path, AsyncExitStack() as stack:
-        a = await stack.enter_async_context(Arena(settings("a", store.url, database)))
-        b = await stack.enter_async_context(Arena(settings("b", f"valkey://127.0.0.1:{path.port}/0", database)))
+        a = await stack.enter_async_context(Arena(settings("a", store.url, database, **LASTING)))
+        b = await stack.enter_async_context(
+            Arena(settings("b", f"valkey://127.0.0.1:{path.port}/0", database, **LASTING))
+        )
         await meet(a, b)
         eve, ada = await viewer(b), await a.enter("ada")
         path.up = path.down = Faults(is_held=True)
@@ -200,7 +204,7 @@ async def test_a_bell_that_is_lost_is_made_good(store: ValkeyServer, database: s
         ]
         await eventually(lambda: story(eve) == expected, within=SOON_SECONDS + 1)
         # Cut off for longer than the holder may be silent: nobody who could not be asked about is judged.
-        await never(lambda: story(eve) != expected or any(t.times.is_stale for t in tenures(b)), during=6)
+        await never(lambda: story(eve) != expected or any(t.times.is_stale for t in tenures(b)), during=4)
         path.up = path.down = Faults()
         await ada.ask("release", resource="desk:2")
         await eventually(lambda: len(story(eve)) == 3)
@@ -212,6 +216,7 @@ async def test_a_node_that_dies_or_starts_again_leaves_one_picture(
 ) -> None:
     config = (
         '[policy.default]\npreset = "test"\nviews_occupancy = {{ default = "full" }}\n'
+        "occupancy.release_after_seconds = 60\n"
         f'[server]\nnode = "{{name}}"\ndrain_seconds = 0\n'
         f'[backend]\nurl = "{store.url}"\n[journal]\nurl = "{database}"\n'
     )
@@ -244,7 +249,7 @@ async def test_a_node_that_dies_or_starts_again_leaves_one_picture(
         with pytest.raises(Refused, match="occupied") as refused:
             await back.ask("occupy", resource="desk:2")
         assert refused.value.error["holder"]["user_id"] == "bob"
-        await never(lambda: len(story(eve)) > 3 or len(story(back)) > 0, during=6)
+        await never(lambda: len(story(eve)) > 3 or len(story(back)) > 0, during=2)
         await wires["bob"].ask("release", resource="desk:2")
         await back.ask("occupy", resource="desk:2")
         await eventually(lambda: len(story(eve)) == 5 and len(story(back)) == 2)
@@ -255,4 +260,4 @@ async def test_nodes_with_a_journal_each_grant_nothing(store: ValkeyServer, tmp_
         ada = await a.enter("ada")
         with pytest.raises(Refused, match="unsupported: nodes that share a store must share a journal"):
             await ada.ask("occupy", resource="desk:1")
-        await ada.ask("bye")
+        await ada.say("bye")

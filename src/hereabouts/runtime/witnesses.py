@@ -38,6 +38,9 @@ class Witnesses:
 
     async def of(self, holdings: Sequence[Held]) -> list[list[Known]] | None:
         """What is known of each holder; `None` where somebody who might know more did not answer."""
+        peers = self._context.backend.peers
+        if peers is not None and await peers.renew() is None:
+            return None  # who lives is not known
         answers = await self._switchboard.ask_each(self._switchboard.others(), Times(list(holdings)))
         told: list[list[Known]] = []
         for answered in answers.values():
