@@ -18,6 +18,7 @@ from hereabouts.engine.relations import check
 from hereabouts.errors import ConfigError
 from hereabouts.journal.opening import check_journal
 from hereabouts.journal.outbox import EVENT_TYPES
+from hereabouts.journal.postgres_address import is_postgres
 from hereabouts.settings import Settings
 from hereabouts.webhooks.endpoints import Endpoint, Endpoints
 
@@ -183,6 +184,11 @@ def _doubts(settings: Settings, is_dev: bool) -> Iterator[str]:
         yield "auth.default_rooms and auth.default_watch are empty: tokens without such claims may do nothing"
     if settings.journal.url == "none":
         yield 'journal.url is "none": last seen does not survive a restart, and a restart is seen by everybody'
+    elif settings.backend.url != MEMORY and not is_postgres(settings.journal.url):
+        yield (
+            "nodes that share a store have a journal each: nobody can hold a resource, as two could grant the same; "
+            'set journal.url to one "postgresql://…" for all of them'
+        )
     if (
         server.internal_port is None
         and not is_dev

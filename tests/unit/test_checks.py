@@ -82,6 +82,16 @@ def test_an_override_is_checked_as_the_default_is() -> None:
     assert "policy role agent" in errors(is_dev=True, policy={"roles": {"agent": {"beat.visible_seconds": 50}}})
 
 
+def test_nodes_with_a_journal_each_are_told_what_they_cannot_do() -> None:
+    def doubts(**given: Any) -> str:
+        return "\n".join(check_settings(settings(**given), is_dev=True).warnings)
+
+    shared = {"backend": {"url": "valkey://store.internal"}}
+    assert "nobody can hold a resource" in doubts(**shared)
+    assert "nobody can hold a resource" not in doubts(**shared, journal={"url": "postgresql://db.internal/presence"})
+    assert "nobody can hold a resource" not in doubts()
+
+
 def test_two_listeners_need_two_ports() -> None:
     assert "internal_port" in errors(is_dev=True, server={"port": 9000, "internal_port": 9000})
 
