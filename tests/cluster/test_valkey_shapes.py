@@ -21,8 +21,8 @@ from hereabouts.testing.waiting import eventually, pause
 @pytest.fixture(scope="module")
 def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Cluster of three."""
-    with valkey_cluster(tmp_path_factory.mktemp("cluster")) as url:
-        yield url
+    with valkey_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster.url
 
 
 class TestValkeyCluster(BackendContract):

@@ -42,8 +42,8 @@ class Roll(NamedTuple):
     """What a renewal of this node's lease found.
 
     `at` is the store's time (milliseconds) at `tick` of the monotonic clock. `generation` names the store's life:
-    another one means that everything was lost. `renewed_at` is when this node's lease had been renewed before, `None`
-    where the store did not know it. `peers` are all nodes that the store knows but this one.
+    another one means that some or all of what it held was lost. `renewed_at` is when this node's lease had been
+    renewed before, `None` where the store did not know it. `peers` are all nodes that the store knows but this one.
     """
 
     at: int
@@ -81,7 +81,7 @@ class Peers(ABC):
 
     @abstractmethod
     def lost(self) -> None:
-        """The store's life is a new one: what this node had noted there is gone, and is noted anew with each put."""
+        """The store's life is a new one: what this node noted there may be gone, and is noted anew with each put."""
 
     @abstractmethod
     def register(self, generation: str) -> None:

