@@ -8,6 +8,7 @@ const entries = {
   react: entry("react/index.ts"),
   "react-native": entry("react-native/index.ts"),
   elements: entry("elements/index.ts"),
+  debug: entry("debug/index.ts"),
   server: entry("server/index.ts"),
   testing: entry("testing/index.ts"),
 };

@@ -8,6 +8,7 @@ test("every entry may be loaded where there is no page, and touches nothing ther
     import("../src/react/index.ts"),
     import("../src/react-native/index.ts"),
     import("../src/elements/index.ts"),
+    import("../src/debug/index.ts"),
     import("../src/server/index.ts"),
     import("../src/testing/index.ts"),
   ]);

@@ -107,6 +107,20 @@ async def test_the_elements_show_what_the_server_says(tabs: Tabs) -> None:
     await bob.page.wait_for_selector("presence-last-seen:has-text('this minute'), presence-last-seen:has-text('now')")
 
 
+async def test_the_debug_view_names_a_pitfall_and_what_the_connection_ended_with(tabs: Tabs) -> None:
+    bob = await tabs.open("bob", "elements", room="debug")
+    view = bob.page.locator("presence-debug")
+    await view.locator("[part=facts]:has-text('connected, websocket')").wait_for()
+    await view.locator("[part=rooms]:has-text('debug')").wait_for()
+    await bob.do("void here.client.room('silent').subscribe(() => undefined)")
+    await view.locator("[part=notices]:has-text('silent: silent')").wait_for()
+    await bob.do("void here.client.room('silent').watch()")
+    await view.locator("[role=status]:text-is('nothing looks wrong')").wait_for()
+    await bob.page.context.set_offline(True)
+    await view.locator("[part=facts]:has-text('comes back')").wait_for()
+    await bob.page.context.set_offline(False)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_serious_in_the_elements(tabs: Tabs, scheme: str) -> None:
     bob = await tabs.blank()

@@ -1,4 +1,5 @@
 /** Every element at once, around one client. */
+import "hereabouts/debug";
 import "hereabouts/elements";
 import { makeClient, room, user } from "./settings.ts";
 
@@ -27,4 +28,4 @@ const shown = [
 ];
 document.querySelector("main")?.append(provider);
 provider.append(title, ...shown.flatMap((one) => [one, document.createElement("br")]), label);
-provider.append(element("presence-typing", { for: "message" }));
+provider.append(element("presence-typing", { for: "message" }), element("presence-debug"));
