@@ -30,8 +30,8 @@ def store(engine: ValkeyServer) -> ValkeyServer:
 
 
 @pytest.fixture
-def opened() -> Callable[[Path, ValkeyServer], AbstractAsyncContextManager[Pair]]:
-    """How to open two servers over a store: `async with opened(folder, store) as (a, b)`."""
+def opened() -> Callable[..., AbstractAsyncContextManager[Pair]]:
+    """How to open two servers over a store: `async with opened(folder, store) as (a, b)`; `policy` is more of it."""
     return two_nodes
 
 
@@ -43,15 +43,17 @@ async def pair(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[Pair]:
 
 
 @asynccontextmanager
-async def two_nodes(folder: Path, store: ValkeyServer) -> AsyncIterator[Pair]:
+async def two_nodes(folder: Path, store: ValkeyServer, policy: str = "") -> AsyncIterator[Pair]:
     """Two servers of the test profile, `a` and `b`, each with a folder of its own."""
     async with AsyncExitStack() as stack:
-        a, b = await asyncio.gather(*(stack.enter_async_context(node(folder / name, store.url)) for name in "ab"))
+        a, b = await asyncio.gather(
+            *(stack.enter_async_context(node(folder / name, store.url, policy)) for name in "ab")
+        )
         yield a, b
 
 
-def node(folder: Path, url: str) -> AbstractAsyncContextManager[ServerProcess]:
+def node(folder: Path, url: str, policy: str) -> AbstractAsyncContextManager[ServerProcess]:
     """A server over a store, called like its folder."""
     folder.mkdir()
-    config = f'{TEST_PROFILE}\n[server]\nnode = "{folder.name}"\ndrain_seconds = 0\n[backend]\nurl = "{url}"\n'
+    config = f'{TEST_PROFILE}{policy}\n[server]\nnode = "{folder.name}"\ndrain_seconds = 0\n[backend]\nurl = "{url}"\n'
     return serving(folder, config)

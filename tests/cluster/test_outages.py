@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,16 @@ import pytest
 
 from hereabouts.testing.process import ServerProcess
 from hereabouts.testing.valkey import ValkeyServer, valkey
-from hereabouts.testing.waiting import pause
+from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Wire
 
 ROOM = "lobby"
 
-Opened = Callable[[Path, ValkeyServer], AbstractAsyncContextManager[tuple[ServerProcess, ServerProcess]]]
+SLOW_BEATS = "beat.visible_seconds = 2\nlease.visible_seconds = 6\nlease.hidden_seconds = 8\n"
+TWO_BEATS = 4.0
+"""A tenth of those of production, as the clocks of nodes are a quarter."""
+
+Opened = Callable[..., AbstractAsyncContextManager[tuple[ServerProcess, ServerProcess]]]
 Trio = tuple[ValkeyServer, ServerProcess, ServerProcess]
 
 
@@ -101,6 +108,49 @@ async def test_who_goes_while_the_store_is_away_is_gone_when_it_is_back(trio: Tr
     for viewer in (here, there):
         await viewer.expect("restored", within=15)
         assert gone(viewer) == ["a0"]
+
+
+async def test_a_store_that_was_away_for_ten_seconds_and_is_empty_costs_the_net_difference(
+    tmp_path: Path, opened: Opened
+) -> None:
+    with valkey(tmp_path) as engine:
+        async with opened(tmp_path, engine, SLOW_BEATS) as (a, b):
+            viewers = [await enter(a, "here"), await enter(b, "there")]
+            users = {f"u{n}": await enter((a, b)[n % 2], f"u{n}") for n in range(40)}
+            for viewer in viewers:
+                await eventually(partial(shows, viewer, ["here", "there", *users]))
+            before = [(dict(viewer.folds.rooms[ROOM].members), heard(viewer)) for viewer in viewers]
+            engine.stop()
+            since = time.monotonic()
+            for viewer in viewers:
+                await viewer.expect("degraded", within=10)
+            goers = [f"u{n}" for n in range(4)]
+            await asyncio.gather(*(users.pop(user_id).say("bye") for user_id in goers))
+            await pause(since + 10 - time.monotonic())
+            assert [gone(viewer) for viewer in viewers] == [[], []]
+            engine.start()
+            back = time.monotonic()
+            for viewer in viewers:
+                await eventually(partial(shows, viewer, ["here", "there", *users]), within=TWO_BEATS)
+            assert time.monotonic() - back <= TWO_BEATS
+            await pause(1)  # nothing more is said
+            for viewer, (members, heard_before) in zip(viewers, before, strict=True):
+                await viewer.expect("restored")
+                now = viewer.folds.rooms[ROOM].members
+                net = [user_id for user_id in members if members[user_id] != now.get(user_id)]
+                assert sorted(gone(viewer)) == goers
+                assert heard(viewer) - heard_before <= 1.5 * len(net)
+
+
+def shows(viewer: Wire, names: list[str]) -> bool:
+    return viewer.folds.names(ROOM) == sorted(names)
+
+
+def heard(viewer: Wire) -> int:
+    """How much it was told of members: each event of a delta, each member of a snapshot."""
+    deltas = [f.message["events"] for f in viewer.frames if f.message["type"] == "delta"]
+    snapshots = [f.message["members"] for f in viewer.frames if f.message["type"] == "snapshot"]
+    return sum(map(len, deltas + snapshots))
 
 
 async def test_a_store_that_stands_still_or_cuts_its_listeners_loses_nothing(trio: Trio) -> None:

@@ -330,19 +330,28 @@ def test_a_paused_connection_is_told_of_a_summary_when_it_drains() -> None:
     assert (frame["type"], frame["mode"], frame["count"]) == ("snapshot", "summary", 5)
 
 
-def test_after_an_outage_everybody_gets_everything_a_paused_one_when_it_drains() -> None:
+def test_after_an_outage_a_snapshot_is_for_those_whose_last_may_be_stale() -> None:
     room = Room()
     room.put("ada")
+    calm, _ = room.look()
+    room.world.is_degraded = True
     quick, _ = room.look()
     slow, viewing = room.look()
-    quick.take(), slow.take()
+    calm.take(), quick.take(), slow.take()
     slow.is_paused = True
-    room.fan.refresh_all()
+    room.world.is_degraded = False
+    room.put("bob")
+    room.fan.restore()
+    room.settle()
+    assert [frame["type"] for frame in calm.take()] == ["delta"]
     assert [frame["type"] for frame in quick.take()] == ["snapshot"]
     assert slow.take() == []
     slow.is_paused = False
     room.fan.catch_up(viewing)
     assert [frame["type"] for frame in slow.take()] == ["snapshot"]
+    room.fan.restore()
+    room.settle()
+    assert [*calm.take(), *quick.take(), *slow.take()] == []
 
 
 def test_a_snapshot_says_when_it_may_be_stale() -> None:

@@ -180,7 +180,8 @@ class RoomFan:
         if stream.audience.mode == "count":
             self._send(viewing, stream.count_packet())
             return
-        self._send(viewing, stream.snapshot(viewing.user_id, self.typing, self._tools.is_degraded))
+        viewing.is_doubtful = self._tools.is_degraded
+        self._send(viewing, stream.snapshot(viewing.user_id, self.typing, viewing.is_doubtful))
         viewing.typing_sent = -1
         viewing.shows_typing = False
         self._send_typing(viewing)
@@ -204,12 +205,13 @@ class RoomFan:
             self._deliver(stream, viewing, {})
             self._send_typing(viewing)
 
-    def refresh_all(self) -> None:
-        """Send everybody everything, after an outage."""
+    def restore(self) -> None:
+        """After an outage: everything to those whose snapshot said that it may be stale, the net change to the rest."""
         for stream in self.streams.values():
-            stream.advance()
-        for stream in self.streams.values():
-            self._show_anew(stream)
+            for viewing in stream.viewings:
+                if viewing.is_doubtful:
+                    viewing.sent = -1
+        self._schedule()
 
     def _show_anew(self, stream: Stream) -> None:
         """Send every viewer everything: those whose connections hold too much when they have drained."""

@@ -35,10 +35,12 @@ class Viewing:
     """One viewer of one room, as a member, a watcher or both: the stream it is on and how far it got.
 
     `sent` is the position last sent, below 0 where everything has yet to be; `shows_own` and `shows_typing` are
-    whether what was sent last had the viewer itself in it, and somebody typing.
+    whether what was sent last had the viewer itself in it, and somebody typing; `is_doubtful` whether the last snapshot
+    said that it may be stale.
     """
 
     __slots__ = (
+        "is_doubtful",
         "is_member",
         "own_changed",
         "room",
@@ -58,6 +60,7 @@ class Viewing:
         self.watch_mode: str | None = None
         self.stream: Stream | None = None
         self.sent = 0
+        self.is_doubtful = False
         self.shows_own = False
         self.typing_sent = 0
         self.shows_typing = False

@@ -372,7 +372,7 @@ class Degraded(ServerMessage, frozen=True, tag="degraded"):
 
 
 class Restored(ServerMessage, frozen=True, tag="restored"):
-    """What is shown is current again; snapshots follow."""
+    """What is shown is current again; where the last snapshot was `degraded`, a new one follows."""
 
 
 class Reconnect(ServerMessage, frozen=True, tag="reconnect"):

@@ -106,13 +106,13 @@ class Leaving:
             self._tell_all(Degraded(self._context.degraded_since_at))
 
     def restore(self, doubt: str) -> None:
-        """This doubt is gone; with the last one views are current again, and everything is shown anew."""
+        """This doubt is gone; with the last one views are current again, and what was shown in doubt is shown anew."""
         self._doubts.discard(doubt)
         if self._doubts or self._context.degraded_since_at is None:
             return
         self._context.degraded_since_at = None
         self._tell_all(Restored())
-        self._relay.refresh_all()
+        self._relay.restore()
 
     def _tell_all(self, message: Degraded | Restored) -> None:
         packet = pack(message)

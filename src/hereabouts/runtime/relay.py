@@ -111,7 +111,7 @@ class Relay:
         if fan is not None:
             fan.catch_up(viewing)
 
-    def refresh_all(self) -> None:
-        """Send every viewer everything, after an outage."""
+    def restore(self) -> None:
+        """An outage is over: nobody's view of a room may be stale any more."""
         for fan in self.rooms.values():
-            fan.refresh_all()
+            fan.restore()
