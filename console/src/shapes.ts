@@ -46,17 +46,17 @@ export interface SessionRow {
   role: string | null;
   node: string;
   platform: string | null;
-  phase: string;
+  phase: string | null;
   status: Status;
   invisible: boolean;
   visible: boolean;
   active: boolean;
-  connected: boolean;
-  stale: boolean;
+  connected: boolean | null;
+  stale: boolean | null;
   opened_at: number;
   last_seen_at: number;
   last_active_at: number | null;
-  lease_expires_at: number;
+  lease_expires_at: number | null;
   rooms: string[];
 }
 

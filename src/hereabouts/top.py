@@ -109,11 +109,11 @@ def _sessions(sessions: list[SessionRow], look: Look) -> Table:
         table.add_row(
             escape(row.user_id),
             f"[yellow]{status}[/]" if row.stale else status,
-            row.phase,
+            row.phase or "",
             escape(row.platform or ""),
             escape(", ".join(row.rooms)),
             f"{max(0, now_at - row.last_seen_at) / 1000:.0f} s ago",
-            f"{max(0, row.lease_expires_at - now_at) / 1000:.0f} s",
+            "" if row.lease_expires_at is None else f"{max(0, row.lease_expires_at - now_at) / 1000:.0f} s",
             row.session_id,
         )
     return table

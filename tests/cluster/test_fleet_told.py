@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -51,6 +52,59 @@ async def test_every_node_tells_of_all_of_them(both: Arenas) -> None:
     # The present fields stay of the node; a user at two nodes is counted at both.
     assert (stats["total"], stats["sessions"]) == (1, 1)
     assert stats["everywhere"] == {"nodes": 2, "sessions": 3, "users": 3}
+
+
+async def test_the_sessions_of_a_user_and_of_a_room_are_told_alike_by_every_node(both: Arenas) -> None:
+    a, b = both
+    here = await a.enter("ada", "lobby", platform="web")
+    there = await b.enter("ada", "lobby", "hall", platform="phone", visible=False)
+    bob = await b.enter("bob", "lobby")
+    cat = await b.enter("cat", "cellar")
+    await cat.ask("status", status="invisible")
+    async with admin(a) as eve, admin(b) as eve_there:
+        for chosen, wires in (
+            ({"user_id": "ada"}, {here, there}),
+            ({"room": "lobby"}, {here, there, bob}),
+            ({"user_id": "ada", "room": "hall"}, {there}),
+            ({"room": "lobby", "node": "b"}, {there, bob}),
+            ({"user_id": "cat"}, {cat}),
+        ):
+            ids = sorted(wire.welcome["session_id"] for wire in wires)
+            for side in (eve, eve_there):
+                answer = await side.get("/v1/admin/sessions", **chosen)
+                assert ([row["session_id"] for row in answer["sessions"]], answer["node"]) == (ids, None), chosen
+        first = await eve.get("/v1/admin/sessions", room="lobby", limit=2)
+        rest = await eve.get("/v1/admin/sessions", room="lobby", limit=2, cursor=first["next_cursor"])
+        assert len({row["session_id"] for row in first["sessions"] + rest["sessions"]}) == 3
+        assert (await eve.get("/v1/admin/sessions"))["node"] == "a"
+        (hidden,) = (await eve.get("/v1/admin/sessions", user_id="cat"))["sessions"]
+        assert (hidden["invisible"], hidden["rooms"]) == (True, ["cellar"])
+        # A row of another node is what the owner says, but for what only the owner knows.
+        (afar,) = (await eve.get("/v1/admin/sessions", user_id="ada", node="b"))["sessions"]
+        (owned,) = (await eve_there.get("/v1/admin/sessions", user_id="ada", node="b"))["sessions"]
+    unknown = ("phase", "connected", "stale", "lease_expires_at")
+    assert [afar.pop(name) for name in unknown] == [None] * 4
+    assert all(owned.pop(name) is not None for name in unknown)
+    assert afar.pop("last_seen_at") <= owned.pop("last_seen_at")
+    assert afar == owned
+
+
+async def test_a_room_is_counted_over_all_nodes(both: Arenas) -> None:
+    a, b = both
+    ada = await a.enter("ada", "lobby")
+    hidden = await a.enter("ada", "lobby")
+    await hidden.ask("status", status="invisible")
+    await a.enter("cat", "lobby")
+    bob = await b.enter("bob", "lobby")
+    await b.enter("bob", "lobby")
+    await ada.event("lobby", "join", "bob")
+    async with admin(a) as eve:
+        room: dict[str, Any] = {}
+        async with asyncio.timeout(5):
+            while room.get("sessions") != 5:
+                (room,) = (await eve.get("/v1/admin/rooms", prefix="lobby"))["rooms"]
+    assert (room["count"], room["viewers"]) == (3, 3)
+    await bob.close()
 
 
 async def test_a_node_that_drains_is_seen_to_do_so_and_counted_by_state(both: Arenas) -> None:

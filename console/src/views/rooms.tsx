@@ -18,7 +18,7 @@ export function RoomsView({ query }: { query: URLSearchParams }) {
   return (
     <Page
       title="Rooms"
-      note="Users are counted once, invisible ones too. Viewers are connections that look at the room."
+      note="Rooms that somebody on this node is in or looks at. Users are counted once, over all nodes. Viewers are connections to this node."
     >
       <Form
         label="Find rooms"

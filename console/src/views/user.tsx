@@ -101,7 +101,7 @@ function Sessions({ told, again }: { told: Explained; again: () => void }) {
           </td>
           <td>{when(session.opened_at)}</td>
           <td>{ago(session.last_seen_at, told.as_of_at)}</td>
-          <td class="num">{duration(Math.max(0, (session.lease_expires_at - told.as_of_at) / 1000))}</td>
+          <td class="num">{left(session.lease_expires_at, told.as_of_at)}</td>
           <td class="wide">{session.rooms.join(", ") || "–"}</td>
           <td>
             <ActButton
@@ -120,6 +120,9 @@ function Sessions({ told, again }: { told: Explained; again: () => void }) {
     </Table>
   );
 }
+
+const left = (until_at: number | null, now: number): string =>
+  until_at === null ? "–" : duration(Math.max(0, (until_at - now) / 1000));
 
 function attention(session: SessionRow): string {
   return `${session.visible ? "visible" : "hidden"}, ${session.active ? "with input" : "no input"}`;

@@ -8,6 +8,12 @@ import type { SessionRow } from "../shapes.ts";
 const EVERY_SECONDS = 3;
 const PAGE = 50;
 
+interface Found {
+  sessions: SessionRow[];
+  next_cursor: string | null;
+  node: string | null;
+}
+
 /** Sessions of a page as they are now, narrowed to a room or a node; and the way to any user by name. */
 export function UsersView({ query }: { query: URLSearchParams }) {
   const room = query.get("room") ?? "";
@@ -21,13 +27,15 @@ export function UsersView({ query }: { query: URLSearchParams }) {
     ...(node && { node }),
     ...(pages.cursor && { cursor: pages.cursor }),
   };
-  const found = usePoll<{ sessions: SessionRow[]; next_cursor: string | null }>("admin/sessions", asked, EVERY_SECONDS);
+  const found = usePoll<Found>("admin/sessions", asked, EVERY_SECONDS);
   const now = Date.now();
   return (
     <Page
       title="Users"
       note={
-        room ? `Sessions in the room ${room}` : "Everybody with a session, invisible ones too. A user may have several."
+        room
+          ? `Sessions in the room ${room}, of all nodes`
+          : `Everybody with a session${found.value?.node ? ` on ${found.value.node}` : ""}, invisible ones too. A user may have several.`
       }
     >
       <div class="filters">
@@ -70,7 +78,7 @@ export function UsersView({ query }: { query: URLSearchParams }) {
                 <StatusBadge status={row.status} invisible={row.invisible} />
               </td>
               <td>
-                {row.phase}
+                {row.phase ?? <span class="muted">elsewhere</span>}
                 {row.stale && <span class="warn"> · stale</span>}
               </td>
               <td>

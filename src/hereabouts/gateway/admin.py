@@ -13,6 +13,7 @@ from hereabouts.gateway.door import Door
 from hereabouts.gateway.explain import EXPLAINS, explain_calls
 from hereabouts.gateway.parts import Parts
 from hereabouts.routes import Bound, Call
+from hereabouts.runtime.afar import Afar
 from hereabouts.runtime.explaining import Explaining
 from hereabouts.runtime.overview import Overview
 from hereabouts.runtime.reading import Reading
@@ -34,7 +35,7 @@ def admin_calls(node: Parts, door: Door, reading: Reading) -> list[Bound]:
     explaining = Explaining(context, node.registry, node.people, overview, reading, node.relations, node.switchboard)
     return [
         *explain_calls(explaining),
-        *AdminReads(context, overview, node.fleet).calls(),
+        *AdminReads(context, overview, Afar(context, overview, node.people, node.relay), node.fleet).calls(),
         *health_calls(node, overview),
         *AdminActs(context, door, node.acts).calls(),
         *AdminPolicy(context, door, node.governing).calls(),

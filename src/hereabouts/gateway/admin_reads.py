@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from hereabouts.journal.cooldowns import Cooldown
 from hereabouts.routes import Asked, Bound, Call, Nothing
+from hereabouts.runtime.afar import Afar
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.fleet import Fleet, NodeRow
 from hereabouts.runtime.overview import Chosen, Overview, RoomRow, SessionRow, Stats, cursor_after
@@ -26,10 +27,14 @@ class SessionsParams(Struct):
 
 
 class SessionsAnswer(Struct):
-    """A page of sessions, in the order of their ids."""
+    """A page of sessions, in the order of their ids.
+
+    Of all nodes where a user or a room was given; else of `node`, which answers.
+    """
 
     sessions: list[SessionRow]
     next_cursor: str | None
+    node: str | None
 
 
 class RoomsParams(Struct):
@@ -121,9 +126,10 @@ ADMIN_READS: Final[tuple[Call[Any, Any], ...]] = (
 class AdminReads:
     """The calls."""
 
-    def __init__(self, context: Context, overview: Overview, fleet: Fleet) -> None:
+    def __init__(self, context: Context, overview: Overview, afar: Afar, fleet: Fleet) -> None:
         self._context = context
         self._overview = overview
+        self._afar = afar
         self._fleet = fleet
 
     def calls(self) -> list[Bound]:
@@ -139,8 +145,8 @@ class AdminReads:
     async def _sessions(self, asked: Asked[SessionsParams, Nothing]) -> SessionsAnswer:
         params, tenant = asked.params, asked.caller.identity.tenant
         chosen = Chosen(params.user_id, params.room, params.node)
-        rows = self._overview.sessions(tenant, chosen, params.cursor, params.limit)
-        return SessionsAnswer(rows, cursor_after([row.session_id for row in rows], params.limit))
+        rows, next_cursor = await self._afar.page(tenant, chosen, params.cursor, params.limit)
+        return SessionsAnswer(rows, next_cursor, None if chosen.is_everywhere else self._context.owner.node)
 
     async def _rooms(self, asked: Asked[RoomsParams, Nothing]) -> RoomsAnswer:
         params = asked.params

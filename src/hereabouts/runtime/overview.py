@@ -1,4 +1,4 @@
-"""What admins see: sessions, rooms, the node, numbers. Of this node; nothing here writes.
+"""What admins see: sessions, rooms, numbers. Of what this node owns and follows; nothing here writes.
 
 Invisible users and sessions whose removal is on its way are in it: an admin sees what is, not what others are told.
 """
@@ -27,7 +27,8 @@ from hereabouts.runtime.relay import Relay
 class SessionRow(Struct, frozen=True):
     """One session. `status` is its user's, as the user's own eyes see it: `invisible` where the user hides.
 
-    `stale` says that it was last heard of longer ago than the policy's `stale_after_seconds`.
+    `stale` says that it was last heard of longer ago than the policy's `stale_after_seconds`. What only its owner knows
+    is `None` for a session of another node, and `last_seen_at` is then as of the last change that others were told.
     """
 
     session_id: str
@@ -36,23 +37,26 @@ class SessionRow(Struct, frozen=True):
     role: str | None
     node: str
     platform: str | None
-    phase: Phase
+    phase: Phase | None
     status: Status
     invisible: bool
     visible: bool
     active: bool
-    connected: bool
-    stale: bool
+    connected: bool | None
+    stale: bool | None
     incarnation: int
     opened_at: int
     last_seen_at: int
     last_active_at: int | None
-    lease_expires_at: int
+    lease_expires_at: int | None
     rooms: list[str]
 
 
 class RoomRow(Struct, frozen=True):
-    """One room: how many users and sessions are in it, invisible ones included, and how many connections look at it."""
+    """One room: how many users and sessions are in it over all nodes, and how many connections look at it here.
+
+    Invisible ones are counted at the node that has them.
+    """
 
     room: str
     count: int
@@ -89,6 +93,11 @@ class Chosen(NamedTuple):
     room: str | None = None
     node: str | None = None
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether sessions of all nodes are told: where a feed of the store has them."""
+        return self.user_id is not None or self.room is not None
+
 
 class Overview:
     """Reads for admins."""
@@ -100,11 +109,9 @@ class Overview:
         self._driver = driver
         self._fleet = fleet
 
-    def sessions(self, tenant: str, chosen: Chosen, after: str | None, limit: int) -> list[SessionRow]:
-        """Sessions by their ids in order, from the one after `after` on."""
-        fitting = [o.session for o in self._of(tenant) if fits(o.session, chosen)]
-        page = sorted((s for s in fitting if after is None or s.session_id > after), key=lambda s: s.session_id)
-        return [self.row(session) for session in page[:limit]]
+    def sessions(self, tenant: str, chosen: Chosen) -> dict[str, Session]:
+        """This node's sessions, by their ids."""
+        return {o.session.session_id: o.session for o in self._of(tenant) if fits(o.session, chosen)}
 
     def row(self, session: Session) -> SessionRow:
         """One session, as admins see it."""
@@ -133,21 +140,28 @@ class Overview:
         )
 
     def rooms(self, tenant: str, prefix: str, after: str | None, limit: int) -> list[RoomRow]:
-        """Rooms by their names in order, those that begin with `prefix`, from the one after `after` on."""
-        users: dict[str, set[str]] = {}
-        sessions: Counter[str] = Counter()
-        for owned in self._of(tenant):
-            for room in owned.session.rooms:
-                users.setdefault(room, set()).add(owned.session.user_id)
-                sessions[room] += 1
-        fans = {feed.name: fan for feed, fan in self._relay.rooms.items() if feed.tenant == tenant and fan.viewers}
-        names = sorted(n for n in {*users, *fans} if n.startswith(prefix) and (after is None or n > after))
-        return [self._room_row(tenant, name, len(users.get(name, ())), sessions[name]) for name in names[:limit]]
+        """Rooms that somebody here is in or looks at, by their names in order.
 
-    def _room_row(self, tenant: str, room: str, count: int, sessions: int) -> RoomRow:
+        Those that begin with `prefix`, from the one after `after` on.
+        """
+        hidden: dict[str, list[str]] = {}
+        for owned in self._of(tenant):
+            for room, joined in owned.session.rooms.items():
+                unlisted = hidden.setdefault(room, [])
+                if not joined.is_listed:
+                    unlisted.append(owned.session.user_id)
+        fans = {feed.name: fan for feed, fan in self._relay.rooms.items() if feed.tenant == tenant and fan.viewers}
+        names = sorted(n for n in {*hidden, *fans} if n.startswith(prefix) and (after is None or n > after))
+        return [self._room_row(tenant, name, hidden.get(name, [])) for name in names[:limit]]
+
+    def _room_row(self, tenant: str, room: str, hidden: list[str]) -> RoomRow:
+        """What the room's feed says over all nodes, and the users of sessions here that do not stand in it."""
         fan = self._relay.rooms.get(FeedKey(tenant, "room", room))
-        is_summary = fan is not None and fan.is_summary
-        return RoomRow(room, count, sessions, 0 if fan is None else fan.viewers, "summary" if is_summary else "roster")
+        if fan is None:
+            return RoomRow(room, len(set(hidden)), len(hidden), 0, "roster")
+        roster, mode = fan.roster, "summary" if fan.is_summary else "roster"
+        count = roster.count + len(set(hidden) - roster.members.keys())
+        return RoomRow(room, count, roster.sessions + len(hidden), fan.viewers, mode)
 
     def stats(self, tenant: str) -> Stats:
         """The numbers of a tenant."""
