@@ -15,6 +15,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from msgspec import Raw, Struct
 
+from hereabouts.engine.records import Position
+from hereabouts.journal.outbox_lease import OutboxLease
+
 StandingKind = Literal["user", "member", "resource"]
 
 EVENT_TYPES: Final[dict[str, str]] = {
@@ -35,7 +38,8 @@ class OutboxRow(Struct, frozen=True):
     """Where a user, a member of a room or the holder of a resource stands from now on.
 
     `place` is the room or the resource, and empty for a user. `value` is what stands: a user's status, `"in"` for a
-    member, the fencing number for a holder; `None` for whoever is gone.
+    member, the fencing number for a holder; `None` for whoever is gone. `position` is where the feed stood then: of
+    rows that several nodes write the newest counts, in whatever order they come.
     """
 
     tenant: str
@@ -45,6 +49,7 @@ class OutboxRow(Struct, frozen=True):
     value: str | None
     cause: str | None
     at: int
+    position: Position | None = None
 
 
 class Standing(Struct, frozen=True):
@@ -115,6 +120,9 @@ class Outbox(ABC):
 
     on_events: Callable[[], None]
     """Called on the event loop after rows were written that may be events."""
+
+    lease: OutboxLease | None = None
+    """Which node delivers; `None` where the outbox is this process's own."""
 
     @abstractmethod
     async def waiting(self, endpoint: str, after: int, limit: int) -> list[Delivery]:

@@ -17,6 +17,7 @@ from hereabouts.journal.outbox import (
     envelope,
 )
 from hereabouts.journal.postgres_events import write
+from hereabouts.journal.postgres_lease import PostgresLease
 from hereabouts.journal.postgres_pool import Connection, Transactions
 from hereabouts.journal.postgres_state import changed
 from hereabouts.journal.postgres_text import escaped
@@ -66,6 +67,7 @@ class PostgresOutbox(Outbox):
 
     def __init__(self, journal: Transactions) -> None:
         self._journal = journal
+        self.lease: PostgresLease = PostgresLease(journal)
         self.route = lambda type, tenant, room: ()
         self.kinds: frozenset[StandingKind] = frozenset()
         self.on_events: Callable[[], None] = lambda: None
@@ -134,7 +136,9 @@ class PostgresOutbox(Outbox):
         """See `Outbox.standing`."""
         await self._journal.flush()
         rows = await self._journal.look(
-            lambda connection: connection.fetch("SELECT tenant, kind, place, user_id, value FROM standings")
+            lambda connection: connection.fetch(
+                "SELECT tenant, kind, place, user_id, value FROM standings WHERE value IS NOT NULL"
+            )
         )
         return [Standing(*row) for row in rows]
 

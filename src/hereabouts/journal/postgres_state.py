@@ -24,6 +24,9 @@ PRUNE: Final = {
     "audit": _OLD.format("audit", "at"),
 }
 
+GONE: Final = _OLD.format("standings", "value IS NULL AND at")
+"""Forgets when somebody went of whom no event is kept any more."""
+
 
 async def revocations(connection: Connection) -> list[Revocation]:
     """Every one, oldest first."""
@@ -70,7 +73,10 @@ async def take_over(connection: Connection, node: str, at: int) -> list[bytes]:
 
 async def prune(connection: Connection, kind: str, before_at: int) -> int:
     """Forget some of what is older; how many. Raises `KeyError` for a class that is not in `PRUNE`."""
-    return changed(await connection.execute(PRUNE[kind], before_at, PRUNE_ROWS))
+    forgotten = changed(await connection.execute(PRUNE[kind], before_at, PRUNE_ROWS))
+    if kind == "events":
+        forgotten += changed(await connection.execute(GONE, before_at, PRUNE_ROWS))
+    return forgotten
 
 
 def changed(said: str) -> int:
