@@ -70,10 +70,10 @@ def endpoints(settings: Settings) -> Endpoints:
     """Where word of events goes. Raises `ConfigError`."""
     if settings.webhooks and settings.journal.url == "none":
         raise ConfigError('webhooks need a journal, where events wait until they are delivered; journal.url is "none"')
-    if settings.webhooks and settings.backend.url != MEMORY:
+    if settings.webhooks and settings.backend.url != MEMORY and not is_postgres(settings.journal.url):
         raise ConfigError(
-            "webhooks follow from one journal that hears of every change, and nodes that share a store have one each; "
-            f"set backend.url to {MEMORY!r}, or take the webhooks away"
+            "webhooks of nodes that share a store need one journal for all of them, or events of a user would come in "
+            f"no order; set journal.url to postgresql://…, or backend.url to {MEMORY!r}, or take the webhooks away"
         )
     return Endpoints([Endpoint(**given.model_dump()) for given in settings.webhooks], tuple(EVENT_TYPES))
 

@@ -110,7 +110,7 @@ class Node:
             self.entrance,
         )
         self.fleet = Fleet(context, self.registry, self.relay, self.driver)
-        self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()))
+        self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()), self.switchboard)
         self.governing, self.acts = self._governing(), self._acts()
         self.canary = Canary(context)
         self.is_open = False

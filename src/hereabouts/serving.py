@@ -59,7 +59,15 @@ class Serving:
         node = self.node
         node.ready_needs_store = settings.server.ready_needs_store
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
-        self._neighbours = Neighbours(node.context, node.registry, node.people, node.writer, self.leaving, node.moved)
+        self._neighbours = Neighbours(
+            node.context,
+            node.registry,
+            node.people,
+            node.writer,
+            self.leaving,
+            node.moved,
+            node.webhooks.settling.doubt,
+        )
         self._census = Census(node.context, settings.journal.keep_days)
         self.door = Door(
             node.context,
@@ -91,11 +99,10 @@ class Serving:
             [owned.session.session_id for owned in self.node.registry],
         )
         await self.node.holdings.recall()
-        policy = self.node.context.policies.resolve()
-        grace_seconds = max(policy.grace_seconds, policy.beat_visible_seconds)
         if lost:
-            self.leaving.degrade_for(grace_seconds)
-        self.node.webhooks.settle_after(grace_seconds)
+            policy = self.node.context.policies.resolve()
+            self.leaving.degrade_for(max(policy.grace_seconds, policy.beat_visible_seconds))
+        self.node.webhooks.settling.doubt()
         self._census.start()
         self.node.canary.start()
         self.node.is_open = True

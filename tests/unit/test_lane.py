@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
 
+from hereabouts.engine.records import Owner
 from hereabouts.journal.outbox import Delivery, EndpointState, Outbox
+from hereabouts.journal.outbox_lease import OutboxLease
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.delivering import WINDOW, Lane
 from hereabouts.testing.waiting import eventually, never
@@ -27,6 +29,7 @@ class HeldOutbox:
             seq: Delivery(seq, f"evt_{seq}", "default", subject, b"{}", 0, None)
             for seq, subject in enumerate(subjects, 1)
         }
+        self.lease: OutboxLease | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.reads = self.rows_read = 0
@@ -65,7 +68,9 @@ class ListSender:
 @asynccontextmanager
 async def delivering(outbox: HeldOutbox) -> AsyncIterator[tuple[Lane, ListSender]]:
     sender = ListSender()
-    lane = Lane(ENDPOINT, cast(Sender, sender), cast(Outbox, outbox), Clock(), Schedule(), lambda: 0.5, Counter())
+    lane = Lane(
+        ENDPOINT, cast(Sender, sender), cast(Outbox, outbox), Owner("n", 1), Clock(), Schedule(), lambda: 0.5, Counter()
+    )
     lane.start()
     try:
         yield lane, sender

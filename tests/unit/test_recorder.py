@@ -36,6 +36,9 @@ AT = 1_000_000
 LATER = AT + 60_000
 USER = FeedKey("default", "user", "ada")
 OWNER = Owner("n1", 1)
+LOST = Owner("n2", 1)
+HERE = Position("e", 1)
+LOBBY = FeedKey("default", "room", "lobby")
 
 
 class Notebook(NoJournal):
@@ -78,7 +81,7 @@ def rows(
 ) -> list[Row]:
     book = Notebook()
     asker = session(policy=Policy(durability=durability))
-    Recorder(book).committed(asker, feed, change, Commit(applied, Position("e", 1), before, others), LATER + 1)
+    Recorder(book).committed(asker, feed, change, Commit(applied, HERE, before, others), LATER + 1)
     return book.rows
 
 
@@ -87,15 +90,15 @@ def told(change: Change, before: Records | None, *others: Records, feed: FeedKey
     book = Notebook()
     recorder = Recorder(book)
     recorder.tells = frozenset({"user", "member"})
-    recorder.committed(session(), feed, change, Commit(True, Position("e", 1), before, others), LATER + 1)
+    recorder.committed(session(), feed, change, Commit(True, HERE, before, others), LATER + 1)
     for place, row in enumerate(book.rows):
-        if isinstance(row, OutboxRow) and row.kind == "user":
+        if isinstance(row, OutboxRow) and row.kind == "user" and (before is None or before.owner == OWNER):
             assert isinstance(book.rows[place - 1], Transition), "the two are written together"
     return [row for row in book.rows if isinstance(row, OutboxRow)]
 
 
 def outward(value: str | None, cause: str | None = None, room: str = "") -> OutboxRow:
-    return OutboxRow("default", "member" if room else "user", room, "ada", value, cause, LATER + 1)
+    return OutboxRow("default", "member" if room else "user", room, "ada", value, cause, LATER + 1, HERE)
 
 
 OPENED = SessionOpened("default", "s1", "ada", "n1", "web", AT)
@@ -205,3 +208,32 @@ def test_other_servers_hear_of_a_member_who_comes_and_goes() -> None:
 def test_where_nobody_asked_no_word_is_kept() -> None:
     assert not any(isinstance(row, OutboxRow) for row in rows(Put(presence()), None))
     assert rows(Put(Membership("s1", "ada", 1, OWNER, AT)), None, feed=FeedKey("default", "room", "lobby")) == []
+
+
+def test_who_goes_on_here_is_told_of_again_as_the_other_node_may_have_been_killed_first() -> None:
+    there = structs.replace(presence(), owner=LOST)
+    assert told(Put(presence()), there) == [outward("online")]
+    here = Membership("s1", "ada", 2, OWNER, AT)
+    assert told(Put(here), structs.replace(here, owner=LOST), feed=LOBBY) == [outward("in", room="lobby")]
+    assert told(Put(here), here, feed=LOBBY) == []
+
+
+def followed(change: Change, before: Records | None, *others: Records, feed: FeedKey = USER) -> list[Row]:
+    book = Notebook()
+    recorder = Recorder(book)
+    recorder.tells = frozenset({"user", "member"})
+    recorder.followed(feed, change, Commit(True, HERE, before, others), LATER + 1)
+    return book.rows
+
+
+def test_of_what_a_dead_node_left_only_word_is_given() -> None:
+    lost = Remove("s1", "ada", 0, LOST, "node_lost")
+    assert followed(lost, presence()) == [outward(None, "node_lost")]
+    assert followed(lost, presence(), presence("s2")) == []
+    assert followed(lost, Membership("s1", "ada", 1, LOST, AT), feed=LOBBY) == [outward(None, "node_lost", "lobby")]
+    assert followed(lost, presence(), declaration("invisible")) == []
+
+
+def test_who_is_registered_again_is_told_of() -> None:
+    assert followed(Put(presence()), None) == [outward("online")]
+    assert followed(Put(presence()), None, presence("s2")) == []

@@ -20,7 +20,10 @@ class OutboxLease(ABC):
 
     @abstractmethod
     async def hold(self, owner: Owner, seconds: float) -> Held:
-        """Ask to be, or to stay, the one that delivers, for so many seconds from now; who it is."""
+        """Ask to be, or to stay, the one that delivers, for so many seconds from now; who it is.
+
+        A new process of a node need not wait for the end of the last one's turn.
+        """
 
     @abstractmethod
     async def may_send(self, owner: Owner, endpoint: str, seq: int) -> bool:

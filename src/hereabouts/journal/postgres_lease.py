@@ -16,8 +16,9 @@ _HOLD: Final = """
     VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
     ON CONFLICT (is_only) DO UPDATE SET
         node = excluded.node, incarnation = excluded.incarnation, until = excluded.until,
-        term = held.term + CASE WHEN held.until > clock_timestamp() THEN 0 ELSE 1 END
-    WHERE held.until <= clock_timestamp() OR (held.node, held.incarnation) = (excluded.node, excluded.incarnation)
+        term = held.term + CASE
+            WHEN held.until > clock_timestamp() AND held.incarnation = excluded.incarnation THEN 0 ELSE 1 END
+    WHERE held.until <= clock_timestamp() OR (held.node = excluded.node AND held.incarnation <= excluded.incarnation)
 """
 
 _HELD: Final = "SELECT node, incarnation, term FROM outbox_lease"

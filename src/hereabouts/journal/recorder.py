@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from hereabouts.engine.policy import Policy
-from hereabouts.engine.records import DECLARATION, Change, Commit, FeedKey, Presence, Put, Remove
+from hereabouts.engine.records import DECLARATION, Change, Commit, FeedKey, Position, Presence, Put, Remove
 from hereabouts.engine.session import Session
 from hereabouts.engine.status import Outcome, depart, fold, never_back
 from hereabouts.journal.base import Journal, LastSeen, Origin, Row, SessionClosed, SessionOpened, Transition
@@ -42,9 +42,20 @@ class Recorder:
             return
         if feed.kind == "user":
             rows = _rows(session, change, commit, at)
-            self._record([*_told(rows)] if "user" in self.tells else rows)
-        elif "member" in self.tells and not commit.others:
-            self._record(_member_rows(feed, change, commit, at))
+            self._record([*_told(rows, commit.position)] if "user" in self.tells else rows)
+        if feed.kind == "room" or _has_moved(change, commit):
+            self.followed(feed, change, commit, at)
+
+    def followed(self, feed: FeedKey, change: Change, commit: Commit, at: int) -> None:
+        """Word of a change that is not the session's own: it was lost with its node, goes on at another, or is back.
+
+        What happened to the session itself its own node has written, or closes when it starts again.
+        """
+        if not self.tells or not commit.applied or (feed.kind == "room" and commit.others):
+            return
+        row = _user_row(feed, change, commit, at) if feed.kind == "user" else _member_row(feed, change, commit, at)
+        if row is not None:
+            self.tell(row)
 
     def reached(self, session: Session, origin: tuple[str, str], at: int) -> None:
         """A session was reached from this address, by this program."""
@@ -67,9 +78,7 @@ class Recorder:
 
 
 def _rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row]:
-    earlier = () if commit.before is None else (commit.before,)
-    later = (change.record,) if isinstance(change, Put) else ()
-    before, after = fold([*commit.others, *earlier]), fold([*commit.others, *later])
+    before, after = _folded(change, commit)
     rows = _session_rows(session, change, commit, at)
     turned = before.status != after.status
     if turned:
@@ -83,21 +92,41 @@ def _rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row
     return rows
 
 
-def _told(rows: Iterable[Row]) -> Iterator[Row]:
+def _has_moved(change: Change, commit: Commit) -> bool:
+    """Whether the record was another node's, which may have been killed before it could give word of it."""
+    return isinstance(change, Put) and commit.before is not None and commit.before.owner != change.record.owner
+
+
+def _told(rows: Iterable[Row], position: Position) -> Iterator[Row]:
     for row in rows:
         yield row
         if isinstance(row, Transition):
             value = None if row.after == "offline" else row.after
-            yield OutboxRow(row.tenant, "user", "", row.user_id, value, row.cause, row.at)
+            yield OutboxRow(row.tenant, "user", "", row.user_id, value, row.cause, row.at, position)
 
 
-def _member_rows(feed: FeedKey, change: Change, commit: Commit, at: int) -> list[Row]:
+def _user_row(feed: FeedKey, change: Change, commit: Commit, at: int) -> OutboxRow | None:
+    before, after = _folded(change, commit)
+    if before.status == after.status and not _has_moved(change, commit):
+        return None
+    value = None if after.status == "offline" else after.status
+    return OutboxRow(feed.tenant, "user", "", feed.name, value, _cause(change, after), at, commit.position)
+
+
+def _member_row(feed: FeedKey, change: Change, commit: Commit, at: int) -> OutboxRow | None:
     """Of a user's first session in a room, and of the last."""
     if isinstance(change, Remove):
-        return [OutboxRow(feed.tenant, "member", feed.name, change.user_id, None, change.cause, at)]
-    if commit.before is not None:
-        return []
-    return [OutboxRow(feed.tenant, "member", feed.name, change.record.user_id, "in", None, at)]
+        return OutboxRow(feed.tenant, "member", feed.name, change.user_id, None, change.cause, at, commit.position)
+    if commit.before is not None and not _has_moved(change, commit):
+        return None
+    return OutboxRow(feed.tenant, "member", feed.name, change.record.user_id, "in", None, at, commit.position)
+
+
+def _folded(change: Change, commit: Commit) -> tuple[Outcome, Outcome]:
+    """What the user was before the change, and is after it."""
+    earlier = () if commit.before is None else (commit.before,)
+    later = (change.record,) if isinstance(change, Put) else ()
+    return fold([*commit.others, *earlier]), fold([*commit.others, *later])
 
 
 def _session_rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row]:

@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from hereabouts.engine.records import Owner
 from hereabouts.errors import JournalUnavailable
 from hereabouts.journal.outbox import Delivery, EndpointState, Outbox
 from hereabouts.runtime.clock import Clock
@@ -40,13 +41,17 @@ Subject = tuple[str, str]
 
 
 class Lane:
-    """One endpoint's deliveries. `chance` gives a number from 0 to 1; `counts` has the attempts by outcome."""
+    """One endpoint's deliveries, by the node `owner`.
+
+    `chance` gives a number from 0 to 1; `counts` has the attempts by outcome.
+    """
 
     def __init__(
         self,
         endpoint: Endpoint,
         sender: Sender,
         outbox: Outbox,
+        owner: Owner,
         clock: Clock,
         schedule: Schedule,
         chance: Callable[[], float],
@@ -56,6 +61,8 @@ class Lane:
         self.state = EndpointState()
         self._sender = sender
         self._outbox = outbox
+        self._lease = outbox.lease
+        self._owner = owner
         self._clock = clock
         self._schedule = schedule
         self._chance = chance
@@ -197,6 +204,8 @@ class Lane:
         attempts, first_tried_at = delivery.attempts, delivery.first_tried_at
         while not self._is_disabled and delivery.seq not in self._forgotten:
             async with self._free:
+                if not await self._may_send(delivery):
+                    return
                 result = await self._sender.send(delivery.event_id, delivery.body)
             at = self._clock.now().at
             attempts += 1
@@ -207,6 +216,15 @@ class Lane:
             if result.outcome != "retry" or is_dead:
                 return
             await asyncio.sleep(self._schedule.wait_seconds(attempts, self._chance()))
+
+    async def _may_send(self, delivery: Delivery) -> bool:
+        """Whether it is still ours to send: this node may have stood still, or another one erased what it names."""
+        while self._lease is not None:
+            try:
+                return await self._lease.may_send(self._owner, self.endpoint.name, delivery.seq)
+            except JournalUnavailable:
+                await asyncio.sleep(JOURNAL_SECONDS)
+        return True
 
     async def _note(self, delivery: Delivery, result: Result, at: int, is_dead: bool) -> None:
         """Keep how it ended, and try until that can be kept: what is not noted is sent again after a restart."""

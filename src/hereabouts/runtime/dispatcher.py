@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from typing import Final
 
-from hereabouts.engine.records import FeedKey, Membership
-from hereabouts.engine.status import fold
-from hereabouts.errors import HereaboutsError, Refusal
-from hereabouts.journal.outbox import Outbox, OutboxRow, Replayed, StandingKind
+import structlog
+from msgspec import Struct
+
+from hereabouts.errors import JournalUnavailable, Refusal
+from hereabouts.journal.outbox import Outbox, Replayed, StandingKind
+from hereabouts.journal.outbox_lease import Held, OutboxLease
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.delivering import Lane
 from hereabouts.runtime.registry import Registry
+from hereabouts.runtime.settling import Settling
+from hereabouts.runtime.switchboard import Switchboard
 from hereabouts.webhooks.addresses import Resolve, resolve
 from hereabouts.webhooks.endpoints import Endpoints
 from hereabouts.webhooks.schedule import Schedule
 from hereabouts.webhooks.sending import Sender
+
+log = structlog.get_logger("hereabouts")
+
+TURN_SECONDS: Final = 1.0
+"""How often a node asks whose turn it is, and looks for events of others of which no bell was heard."""
 
 KINDS: Final[Mapping[str, StandingKind]] = {
     "user": "user",
@@ -28,23 +38,35 @@ KINDS: Final[Mapping[str, StandingKind]] = {
 """What must be followed for events of a type, by the type's first word."""
 
 
+class Bell(Struct, frozen=True, tag="webhook_bell"):
+    """Events were written: whoever delivers them is to look."""
+
+
 class Dispatcher:
-    """The lanes to the endpoints. Without endpoints, or without a journal, it does nothing and costs nothing."""
+    """The lanes to the endpoints. Of nodes that share an outbox one has them all, and another when that one is gone.
+
+    Without endpoints, or without a journal, it does nothing and costs nothing.
+    """
 
     def __init__(
         self,
         context: Context,
         registry: Registry,
         endpoints: Endpoints,
+        switchboard: Switchboard,
         schedule: Schedule | None = None,
         resolve: Resolve = resolve,
     ) -> None:
         self._context = context
-        self._registry = registry
         self.endpoints = endpoints
+        self.settling = Settling(context, registry, lambda: bool(self.lanes))
+        self._switchboard = switchboard
+        switchboard.answer(Bell, self._rung)
         self.schedule = schedule or Schedule()
         self._resolve = resolve
-        self._settling: asyncio.Task[None] | None = None
+        self._held: Held | None = None
+        self._has_news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
         self.lanes: dict[str, Lane] = {}
         self.attempts: Counter[str] = Counter({"delivered": 0, "retry": 0, "dead": 0, "gone": 0})
 
@@ -69,35 +91,98 @@ class Dispatcher:
         outbox.kinds = self._context.recorder.tells = kinds
 
     async def start(self) -> None:
-        """Begin to deliver what waits and what comes."""
-        if self._context.journal.outbox is None:
+        """Begin to deliver what waits and what comes; where nodes share the outbox, when it is this node's turn."""
+        outbox = self._context.journal.outbox
+        if outbox is None:
             return
-        await self.outbox.keep_only(self.endpoints.by_name)
-        for name, endpoint in self.endpoints.by_name.items():
-            sender = Sender(endpoint, self._context.clock.wall, self._resolve)
-            self.lanes[name] = Lane(
-                endpoint, sender, self.outbox, self._context.clock, self.schedule, self._chance, self.attempts
-            )
-            self.lanes[name].start()
+        if self.endpoints.by_name:
+            self.settling.start()
+        if outbox.lease is None or not self.endpoints.by_name:
+            await self._begin()
+            return
+        self._do(self._take_turns(outbox.lease))
+        self._do(self._ring())
 
     async def stop(self) -> None:
-        """End; what waits is for the next start."""
-        if self._settling is not None:
-            self._settling.cancel()
-            await asyncio.gather(self._settling, return_exceptions=True)
-        for lane in self.lanes.values():
-            await lane.stop()
-        self.lanes = {}
+        """End; what waits is for the next start, or for another node."""
+        await self.settling.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end()
+        if self._tasks and self.outbox.lease is not None:
+            with suppress(JournalUnavailable):
+                await self.outbox.lease.let_go(self._context.owner)
 
     def wake(self) -> None:
         """There may be more events."""
+        self._wake_lanes()
+        if not self.lanes:
+            self._has_news.set()
+
+    def _wake_lanes(self) -> None:
         for lane in self.lanes.values():
             lane.wake()
+
+    async def _begin(self) -> None:
+        await self.outbox.keep_only(self.endpoints.by_name)
+        context = self._context
+        for name, endpoint in self.endpoints.by_name.items():
+            sender = Sender(endpoint, context.clock.wall, self._resolve)
+            self.lanes[name] = Lane(
+                endpoint, sender, self.outbox, context.owner, context.clock, self.schedule, self._chance, self.attempts
+            )
+            self.lanes[name].start()
+
+    async def _end(self) -> None:
+        lanes, self.lanes = self.lanes, {}
+        await asyncio.gather(*(lane.stop() for lane in lanes.values()))
+
+    def _do(self, act: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.create_task(act))
+
+    # Several nodes
+
+    async def _take_turns(self, lease: OutboxLease) -> None:
+        """Deliver while it is this node's turn, and look for what others wrote; what is lost of bells comes by this."""
+        while True:
+            try:
+                await self._take_turn(await lease.hold(self._context.owner, self._context.node_clocks.lease_seconds))
+            except JournalUnavailable:
+                pass  # nothing is sent meanwhile: each lane asks before it sends
+            except Exception as error:
+                self._context.failed(error)
+            await asyncio.sleep(TURN_SECONDS)
+
+    async def _take_turn(self, held: Held) -> None:
+        if held != self._held:
+            self._held = None
+            await self._end()
+            if held.holder == self._context.owner:
+                await self._begin()
+                self.settling.doubt()
+                log.info("webhook", text="this node delivers events", term=held.term)
+            self._held = held
+        self._wake_lanes()
+
+    async def _ring(self) -> None:
+        """Wake the node that delivers, once for all that was written meanwhile."""
+        while True:
+            await self._has_news.wait()
+            self._has_news.clear()
+            if self._held is not None and self._held.holder != self._context.owner:
+                await self._switchboard.ask(self._held.holder, Bell())
+
+    async def _rung(self, bell: Bell) -> None:
+        self._wake_lanes()
 
     async def replay(self, tenant: str, endpoint: str, after: int, until: int | None, *, only_dead: bool) -> Replayed:
         """See `Outbox.replay`."""
         replayed = await self.outbox.replay(tenant, endpoint, after, until, only_dead=only_dead)
-        self.lanes[endpoint].again()
+        if endpoint in self.lanes:
+            self.lanes[endpoint].again()
+        elif self.outbox.lease is not None:
+            await self.outbox.lease.anew()
         return replayed
 
     async def erase(self, tenant: str, user_id: str) -> int:
@@ -111,55 +196,6 @@ class Dispatcher:
 
     def _chance(self) -> float:
         return int.from_bytes(self._context.random_bytes(2), "big") / 65_536
-
-    # After a start
-
-    def settle_after(self, seconds: float) -> None:
-        """In so many seconds give word of who did not come back after a crash, or is here and was not told of."""
-        if self._context.recorder.tells:
-            self._settling = asyncio.create_task(self._settle_after(seconds))
-
-    async def _settle_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        try:
-            await self.settle()
-        except HereaboutsError as error:
-            self._context.failed(error)
-
-    async def settle(self) -> None:
-        """Compare whom the events left as present with who is here, and give word of the difference."""
-        users: set[FeedKey] = set()
-        rooms: dict[FeedKey, set[str]] = {}
-        for stands in await self.outbox.standing():
-            if stands.kind == "user":
-                users.add(FeedKey(stands.tenant, "user", stands.user_id))
-            elif stands.kind == "member":
-                rooms.setdefault(FeedKey(stands.tenant, "room", stands.place), set()).add(stands.user_id)
-        for session in [owned.session for owned in self._registry if owned.session.policy.durability != "none"]:
-            users.add(session.user_feed())
-            for room in session.rooms:
-                rooms.setdefault(session.room_feed(room), set()).add(session.user_id)
-        for user in users:
-            await self._settle_user(user)
-        for feed, user_ids in rooms.items():
-            await self._settle_room(feed, user_ids)
-
-    async def _settle_user(self, feed: FeedKey) -> None:
-        """Nothing may come between the reading and the word: who comes meanwhile is told of after it."""
-        status = fold((await self._context.backend.snapshot(feed)).records).status
-        value, cause = (None, "node_lost") if status == "offline" else (status, None)
-        self._tell(OutboxRow(feed.tenant, "user", "", feed.name, value, cause, self._context.now().at))
-
-    async def _settle_room(self, feed: FeedKey, user_ids: set[str]) -> None:
-        records = (await self._context.backend.snapshot(feed)).records
-        here = {record.user_id for record in records if isinstance(record, Membership)}
-        at = self._context.now().at
-        for user_id in user_ids:
-            value, cause = ("in", None) if user_id in here else (None, "node_lost")
-            self._tell(OutboxRow(feed.tenant, "member", feed.name, user_id, value, cause, at))
-
-    def _tell(self, row: OutboxRow) -> None:
-        self._context.recorder.tell(row)
 
     # How it stands
 

@@ -55,6 +55,7 @@ class Neighbours:
         writer: Writer,
         leaving: Leaving,
         moved: Callable[[OwnedSession], None],
+        doubt: Callable[[], None],
     ) -> None:
         self._context = context
         self._registry = registry
@@ -62,6 +63,7 @@ class Neighbours:
         self._writer = writer
         self._leaving = leaving
         self._moved = moved
+        self._doubt_word = doubt
         self._lease_seconds = context.node_clocks.lease_seconds
         self._generation = ""
         self._contact_tick: float | None = None
@@ -160,6 +162,7 @@ class Neighbours:
             self._recovering = None
         self._is_lost = False
         self._leaving.restore(STORE)
+        self._doubt_word()
         log.info("store", text="views are current again", sessions=len(self._registry), nodes=len(self._living) + 1)
 
     async def _stand_again(self) -> None:
@@ -203,7 +206,9 @@ class Neighbours:
             if standing is not None and standing.owner != session.owner and standing.outranks(record):
                 self._moved(owned)
                 return
-            await self._context.backend.commit(write.feed, write.change)
+            commit = await self._context.backend.commit(write.feed, write.change)
+            if session.policy.durability != "none":
+                self._context.recorder.followed(write.feed, write.change, commit, self._context.now().at)
         if session.is_listed:
             await moving.keep(self._context, session)
             await self._declare_again(session.user_feed())
@@ -270,6 +275,7 @@ class Neighbours:
             for group in _groups(tuple(graces.get(grace_seconds, ()))):
                 await asyncio.gather(*(self._reap(peer.owner, "node_lost", place) for place in group))
         await self._peers.forget(peer.owner)
+        self._doubt_word()
         log.warning("node_lost", node=peer.owner.node, records=sum(map(len, graces.values())))
 
     async def _until(self, at: int, grace_seconds: float) -> None:

@@ -119,6 +119,8 @@ class Writer:
         """A dead node's record was taken away; its journal tells of the session, not ours."""
         if not commit.applied or feed.tenant == CANARY_TENANT:
             return
+        if self._context.policy(feed.tenant).durability != "none":
+            self._context.recorder.followed(feed, change, commit, self._context.now().at)
         if feed.kind == "room":
             self._count(change, commit)
         else:
