@@ -100,3 +100,10 @@ def test_everything_wrong_is_told_together() -> None:
     with pytest.raises(ConfigError) as caught:
         refuse_faulty(settings(server={"host": "0.0.0.0", "allowed_origins": ["*"]}), is_dev=True)
     assert len(str(caught.value).splitlines()) == 2
+
+
+def test_webhooks_of_nodes_that_share_a_store_need_one_journal() -> None:
+    hook = {"name": "crm", "url": "https://crm.example.com/", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    shared: dict[str, Any] = {"auth": {"secret": SECRET}, "backend": {"url": "valkey://cache"}, "webhooks": [hook]}
+    assert "one journal for all of them" in errors(**shared)
+    assert errors(**shared, journal={"url": "postgresql://db.internal/app"}) == ""

@@ -204,16 +204,6 @@ def test_the_settings_name_endpoints() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_nodes_that_share_a_store_have_no_journal_that_hears_of_everything() -> None:
-    shared = load(
-        None,
-        {"backend": {"url": "valkey://127.0.0.1"}, "webhooks": [{"name": "a", "url": "https://a.b", "secret": SECRET}]},
-        environment={},
-    )
-    with pytest.raises(ConfigError, match="one journal that hears of every change"):
-        configured(shared)
-
-
 def test_a_faulty_endpoint_is_found_before_serving() -> None:
     found = check_settings(settings(url="http://crm.example/"), is_dev=True)
     assert any("plain HTTP" in error for error in found.errors)
