@@ -38,7 +38,7 @@ KINDS: Final[Mapping[str, StandingKind]] = {
 """What must be followed for events of a type, by the type's first word."""
 
 
-class Bell(Struct, frozen=True, tag="webhook_bell"):
+class Written(Struct, frozen=True, tag="events_written"):
     """Events were written: whoever delivers them is to look."""
 
 
@@ -61,7 +61,7 @@ class Dispatcher:
         self.endpoints = endpoints
         self.settling = Settling(context, registry, lambda: bool(self.lanes))
         self._switchboard = switchboard
-        switchboard.answer(Bell, self._rung)
+        switchboard.answer(Written, self._rung)
         self.schedule = schedule or Schedule()
         self._resolve = resolve
         self._held: Held | None = None
@@ -171,9 +171,9 @@ class Dispatcher:
             await self._has_news.wait()
             self._has_news.clear()
             if self._held is not None and self._held.holder != self._context.owner:
-                await self._switchboard.ask(self._held.holder, Bell())
+                await self._switchboard.ask(self._held.holder, Written())
 
-    async def _rung(self, bell: Bell) -> None:
+    async def _rung(self, written: Written) -> None:
         self._wake_lanes()
 
     async def replay(self, tenant: str, endpoint: str, after: int, until: int | None, *, only_dead: bool) -> Replayed:
