@@ -14,6 +14,7 @@ from hereabouts.checks import check_settings
 from hereabouts.settings import Settings, load
 
 CHART: Final = Path(__file__).parents[2] / "deploy" / "helm" / "hereabouts"
+PAGE: Final = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8")
 KUBERNETES: Final = "1.37"
 OPERATORS_OWN: Final = {"ServiceMonitor"}
 """Kinds that Kubernetes itself does not know."""
@@ -48,6 +49,7 @@ SETS: Final = {
         "persistence": {"enabled": False},
         "journal": {"urlFromSecret": True},
     },
+    "the page's example": yaml.safe_load(PAGE.partition("```yaml\n")[2].partition("```")[0]),
 }
 
 Manifest = dict[str, Any]

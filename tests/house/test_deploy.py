@@ -159,6 +159,26 @@ def test_the_settings_of_the_unit_are_served(tmp_path: Path) -> None:
     assert settings.journal.url.startswith("sqlite:////var/lib/" + unit()["Service"]["StateDirectory"][0])
 
 
+def test_the_drop_in_of_the_page_makes_the_unit_one_of_several_nodes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    lines = [line.strip() for line in page.partition("```ini\n")[2].partition("```")[0].splitlines()]
+    told = [line.split("=", 1) for line in lines if "=" in line]
+    credentials = {"secret": SECRET, "backend": "valkey://cache/0", "journal": "postgresql://hereabouts:word@db/app"}
+    loaded = [value.partition(":")[0] for key, value in told if key == "LoadCredential"]
+    assert {"secret", *loaded} == credentials.keys()
+    for name, content in credentials.items():
+        (tmp_path / name).write_text(content)
+    added = [value for key, value in told if key == "Environment"]
+    pairs = dict(value.split("=", 1) for value in unit()["Service"]["Environment"] + added)
+    for key, name in told:
+        if key == "UnsetEnvironment":
+            del pairs[name]
+    (tmp_path / "hereabouts.toml").write_text('[auth]\nalgorithms = ["HS256"]\n')
+    environment = {name: value.replace("%d", str(tmp_path)) for name, value in pairs.items()}
+    settings = served(environment, tmp_path / "hereabouts.toml")
+    assert (settings.backend.url, settings.journal.url) == (credentials["backend"], credentials["journal"])
+
+
 def test_an_image_names_settings_that_exist_and_no_registry() -> None:
     text = read("Dockerfile")
     load(None, environment=dict(re.findall(r"(HEREABOUTS_\w+)=(\S+)", text)))
