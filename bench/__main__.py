@@ -18,6 +18,7 @@ from bench import (
     deadlines,
     detection,
     fan_out,
+    hidden,
     join_storm,
     main_thread,
     memory,
@@ -40,6 +41,7 @@ BENCHES: dict[str, Callable[[bool], Awaitable[list[Figure]]]] = {
         main_thread,
         console,
         batch_status,
+        hidden,
         analytics,
     )
 }

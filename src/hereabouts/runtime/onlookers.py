@@ -87,7 +87,7 @@ class Onlookers:
                 await self._put_on(viewer, Card(user_id, self._context.policy(tenant), is_followed=False))
         for user_id in user_ids:
             if user_id in sight.visible:
-                await self._put_on(viewer, (await self._relay.person(FeedKey(tenant, "user", user_id))).card)
+                await self._put_on(viewer, (await self._relay.look(FeedKey(tenant, "user", user_id))).card)
         self._recheck(viewer)
 
     async def _put_on(self, viewer: Viewer, card: Card) -> None:

@@ -5,6 +5,7 @@ A grant is judged before any look-up, so that what one may not see, what hides a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -24,7 +25,7 @@ from hereabouts.protocol.codes import View
 from hereabouts.protocol.messages import User
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import OwnedSession
-from hereabouts.runtime.people import People
+from hereabouts.runtime.people import People, Person
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.relations import Relations, Sight
 from hereabouts.runtime.relay import Relay
@@ -138,30 +139,36 @@ class Reading:
             return self._relations.by_token(identity, user_ids), False
 
     async def _outcomes(self, tenant: str, user_ids: list[str]) -> tuple[dict[str, Outcome], bool]:
-        """What these users come to, and whether the record of those who are not here could be read."""
-        outcomes: dict[str, Outcome] = {}
-        absent: list[str] = []
-        for user_id in user_ids:
-            outcome = await self._outcome(FeedKey(tenant, "user", user_id))
-            if outcome.sessions == 0 and outcome.last_seen_at is None:
-                absent.append(user_id)
-            outcomes[user_id] = outcome
+        """What these users come to, and whether the record of those who are not here could be read.
+
+        Whoever looks offline is read as somebody unknown is: that one hides is not told by how quick the answer comes.
+        """
+        feeds = {user_id: FeedKey(tenant, "user", user_id) for user_id in user_ids}
+        people = {user_id: person for user_id, feed in feeds.items() if (person := self._people.find(feed))}
+        outcomes = {user_id: person.outcome for user_id, person in people.items()}
+        unseen = [id for id in user_ids if id not in people or outcomes[id].status == "offline"]
+        found = await asyncio.gather(*(self._outcome(feeds[id], people.get(id)) for id in unseen))
+        outcomes |= dict(zip(unseen, found, strict=True))
+        outcomes = {id: self._freshened(feeds[id], outcome) for id, outcome in outcomes.items()}
+        offline = [id for id in unseen if outcomes[id].status == "offline"]
         try:
-            seen = await self._context.journal.last_seen(tenant, absent) if absent else {}
+            seen = await self._context.journal.last_seen(tenant, offline) if offline else {}
         except JournalUnavailable:
             return outcomes, False
-        for user_id, row in seen.items():
-            outcomes[user_id] = structs.replace(
-                outcomes[user_id], last_seen_at=row.public_seen_at, last_active_at=row.public_active_at
-            )
+        for id, row in seen.items():
+            if outcomes[id].sessions == 0 and outcomes[id].last_seen_at is None:
+                times = {"last_seen_at": row.public_seen_at, "last_active_at": row.public_active_at}
+                outcomes[id] = structs.replace(outcomes[id], **times)
         return outcomes, True
 
-    async def _outcome(self, feed: FeedKey) -> Outcome:
-        person = self._people.find(feed)
-        if person is not None:
-            return self._freshened(feed, person.outcome)
-        snapshot = await self._context.backend.snapshot(feed)
-        return self._freshened(feed, fold(snapshot.records))
+    async def _outcome(self, feed: FeedKey, person: Person | None) -> Outcome:
+        try:
+            snapshot = await self._context.backend.snapshot(feed)
+        except StoreUnavailable:
+            if person is None:
+                raise
+            return person.outcome
+        return fold(snapshot.records) if person is None else person.outcome
 
     def _freshened(self, feed: FeedKey, outcome: Outcome) -> Outcome:
         """With the newest proofs of the sessions here, which records carry only as of their last change."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from hereabouts.engine.records import Entry, FeedKey, FeedSnapshot
+from hereabouts.errors import JournalUnavailable, StoreUnavailable
 from hereabouts.fanout.room import RoomFan
 from hereabouts.fanout.viewer import Viewing
 from hereabouts.runtime.context import Context
@@ -75,12 +77,24 @@ class Relay:
                     raise
         return person
 
+    async def look(self, feed: FeedKey) -> Person:
+        """The same for somebody who looks on.
+
+        Whoever looks offline is read as somebody unknown is: that one hides is not told by how quick the answer comes.
+        """
+        person = self._people.find(feed)
+        if person is not None and person.outcome.status == "offline":
+            with suppress(StoreUnavailable, JournalUnavailable):
+                await self._context.backend.snapshot(feed)
+                await self._context.journal.last_seen(feed.tenant, [feed.name])
+        return await self.person(feed)
+
     def _turn(self, feed: FeedKey) -> asyncio.Lock:
         return self._turns.setdefault(feed, asyncio.Lock())
 
     async def _recall(self, person: Person) -> None:
-        """Somebody who is not here: when they were is in the journal."""
-        if person.records:
+        """Somebody who is not here, or hides: when they were is in the journal."""
+        if person.outcome.status != "offline":
             return
         feed = person.feed
         seen = (await self._context.journal.last_seen(feed.tenant, [feed.name])).get(feed.name)
