@@ -22,7 +22,7 @@ from hereabouts.runtime.deciding import Kind
 from hereabouts.runtime.picture import Picture
 from hereabouts.runtime.switchboard import Switchboard
 
-LOOK_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 2.0
 """How often the journal is asked how far each kind has come."""
 
 STEPS_MOST: Final = 1_000
@@ -92,7 +92,7 @@ class Bells:
 
     def _ring(self, kind: Kind) -> None:
         if not self._to_ring:
-            self._begin(self._ring_all())
+            self._begin(self._tolerant(self._ring_all()))
         self._to_ring.add((kind.tenant, kind.name))
 
     async def _ring_all(self) -> None:
@@ -117,13 +117,8 @@ class Bells:
 
     # Following
 
-    async def _look_always(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self._tolerant(self._look())
-
-    async def _look(self) -> None:
-        """Follow every kind that is not where it was when this began."""
+    async def look(self) -> None:
+        """Follow every kind that is not where it was when this began. Raises `JournalUnavailable`."""
         known = dict(self._positions)
         for key, there in (await self._kept.positions()).items():
             here = known.pop(key, UNKNOWN)
@@ -134,6 +129,11 @@ class Bells:
             self._positions[key] = Position(there.epoch, self._positions.get(key, there).seq)
         for key in known:
             await self._follow(key, anew=True)
+
+    async def _look_always(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self._tolerant(self.look())
 
     async def _follow(self, key: tuple[str, str], *, anew: bool = False) -> None:
         kind = self._picture.kind(*key)

@@ -229,8 +229,8 @@ class Holdings:
         except Refusal:
             return
         self.picture.take_up(holding for standing in standings for holding in standing.holdings)
-        await self.picture.tenures.recall(list(self.picture))
         self._bells.start({(standing.tenant, standing.kind): standing.position for standing in standings})
+        await self.picture.tenures.recall(list(self.picture))
 
     def advance(self, tenure: Tenure) -> None:
         """A deadline of a holding came up."""
@@ -254,6 +254,10 @@ class Holdings:
                 # Who came back meanwhile, and asked for it again, keeps it.
                 if holding.last_active_at < at or not await has_sessions(self._context, feed.tenant, feed.name):
                     await self._end(_giving(holding, cause))
+            if cause == "node_lost":
+                # What the dead node last heard of the user nobody knows.
+                for holding in self.picture.of_user(feed.tenant, feed.name):
+                    self.picture.tenures.heard(holding, at)
         except HereaboutsError as error:
             self._context.failed(error)
             self._context.later(RETRY_SECONDS, partial(self._leave_nothing_later, feed, cause, at))

@@ -104,6 +104,12 @@ class Tenures:
         if tenure is not None:
             tenure.times.recall(known_to(session))
 
+    def heard(self, holding: Holding, at: int) -> None:
+        """The holder may have given human input until then."""
+        tenure = self._find(holding)
+        if tenure is not None:
+            tenure.times.recall(Known(at))
+
     def liveness(self, holding: Holding) -> Liveness:
         """What may be told of the holder's times."""
         tenure = self._find(holding)
@@ -215,8 +221,8 @@ class Tenures:
         heard_until_at = now.at if alive_at is None else min(now.at, alive_at + int(ALIVE_SECONDS * 1000))
         if self._switchboard.others():
             heard_until_at = 0  # they know what they heard, and are asked
-        for holding in holdings:
-            tenure = self.stand(holding)
+        for tenure in [self.stand(holding) for holding in holdings]:
+            holding = tenure.times.holding
             seen = (await journal.last_seen(holding.tenant, [holding.user_id])).get(holding.user_id)
             if seen is not None:
                 tenure.times.recall(Known(seen.active_at, seen.public_active_at, seen.public_seen_at))
