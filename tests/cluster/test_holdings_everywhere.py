@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -27,6 +27,8 @@ Story = list[tuple[Any, ...]]
 
 SOON_SECONDS = 2.0
 """Within so long a node shows what another one granted."""
+
+BRIEF = {"idle_after_seconds": 3, "occupancy.release_after_seconds": 3}
 
 LASTING = {"occupancy.release_after_seconds": 60}
 
@@ -57,15 +59,16 @@ def settings(name: str, store: str, database: str, **policy: Any) -> dict[str, A
 
 @pytest.fixture
 async def both(store: ValkeyServer, database: str) -> AsyncIterator[Arenas]:
-    async with AsyncExitStack() as stack:
-        a = await stack.enter_async_context(Arena(settings("a", store.url, database)))
-        b = await stack.enter_async_context(Arena(settings("b", store.url, database)))
-        await meet(a, b)
+    async with two(settings("a", store.url, database), settings("b", store.url, database)) as arenas:
+        yield arenas
+
+
+@asynccontextmanager
+async def two(first: dict[str, Any], second: dict[str, Any]) -> AsyncIterator[Arenas]:
+    """Two servers that know of each other."""
+    async with Arena(first) as a, Arena(second) as b:
+        await eventually(lambda: a.node.switchboard.others() and b.node.switchboard.others())
         yield a, b
-
-
-async def meet(a: Arena, b: Arena) -> None:
-    await eventually(lambda: a.node.switchboard.others() and b.node.switchboard.others())
 
 
 async def viewer(arena: Arena | Wire, kind: str = "desk") -> Wire:
@@ -133,20 +136,21 @@ async def test_a_take_over_at_one_node_is_told_to_the_loser_at_the_other(both: A
     assert held(a) == held(b)
 
 
-async def test_beats_at_one_node_keep_it_and_inactivity_ends_it_once(both: Arenas) -> None:
-    a, b = both
-    eve, ann = await viewer(a), await viewer(b)
-    ada = await a.enter("ada", beats=False)
-    active = ada.beat_every(0.5, active=True)
-    await ada.ask("occupy", resource="desk:1")
-    await eventually(lambda: len(story(ann)) == 1)
-    # Longer than the time after which it would end, and after which its holder would be stale: 5 s and 3 s.
-    await never(lambda: len(story(ann)) > 1 or any(t.times.is_stale for t in tenures(b)), during=6)
-    active.cancel()
-    ada.beat_every(0.5, active=False)
-    expected = [("released", "desk:1", "ada", "inactivity", None, None)]
-    await eventually(lambda: story(eve)[1:] == expected and story(ann)[1:] == expected, within=10)
-    await never(lambda: len(story(eve)) > 2 or len(story(ann)) > 2, during=1.5)
+async def test_beats_at_one_node_keep_it_and_inactivity_ends_it_once(store: ValkeyServer, database: str) -> None:
+    first, second = (settings(name, store.url, database, **BRIEF) for name in "ab")
+    async with two(first, second) as (a, b):
+        eve, ann = await viewer(a), await viewer(b)
+        ada = await a.enter("ada", beats=False)
+        active = ada.beat_every(0.5, active=True)
+        await ada.ask("occupy", resource="desk:1")
+        await eventually(lambda: len(story(ann)) == 1)
+        # Longer than the time after which it would end, and after which its holder would be stale: 3 s each.
+        await never(lambda: len(story(ann)) > 1 or any(t.times.is_stale for t in tenures(b)), during=4.5)
+        active.cancel()
+        ada.beat_every(0.5, active=False)
+        expected = [("released", "desk:1", "ada", "inactivity", None, None)]
+        await eventually(lambda: story(eve)[1:] == expected and story(ann)[1:] == expected, within=10)
+        await never(lambda: len(story(eve)) > 2 or len(story(ann)) > 2, during=1)
 
 
 def tenures(arena: Arena) -> list[Any]:
@@ -188,27 +192,25 @@ async def test_of_a_hundred_contenders_at_both_nodes_one_has_it_and_both_show_th
 
 
 async def test_a_bell_that_is_lost_is_made_good(store: ValkeyServer, database: str) -> None:
-    async with FaultProxy("127.0.0.1", store.port, random=Random(1)) as path, AsyncExitStack() as stack:
-        a = await stack.enter_async_context(Arena(settings("a", store.url, database, **LASTING)))
-        b = await stack.enter_async_context(
-            Arena(settings("b", f"valkey://127.0.0.1:{path.port}/0", database, **LASTING))
-        )
-        await meet(a, b)
-        eve, ada = await viewer(b), await a.enter("ada")
-        path.up = path.down = Faults(is_held=True)
-        await ada.ask("occupy", resource="desk:1")
-        await ada.ask("occupy", resource="desk:2")
-        expected: Story = [
-            ("occupied", "desk:1", "ada", None, None, None),
-            ("moved", "desk:2", "ada", None, "desk:1", None),
-        ]
-        await eventually(lambda: story(eve) == expected, within=SOON_SECONDS + 1)
-        # Cut off for longer than the holder may be silent: nobody who could not be asked about is judged.
-        await never(lambda: story(eve) != expected or any(t.times.is_stale for t in tenures(b)), during=4)
-        path.up = path.down = Faults()
-        await ada.ask("release", resource="desk:2")
-        await eventually(lambda: len(story(eve)) == 3)
-        assert held(a) == held(b) == set()
+    async with FaultProxy("127.0.0.1", store.port, random=Random(1)) as path:
+        through = f"valkey://127.0.0.1:{path.port}/0"
+        first, second = settings("a", store.url, database, **LASTING), settings("b", through, database, **LASTING)
+        async with two(first, second) as (a, b):
+            eve, ada = await viewer(b), await a.enter("ada")
+            path.up = path.down = Faults(is_held=True)
+            await ada.ask("occupy", resource="desk:1")
+            await ada.ask("occupy", resource="desk:2")
+            expected: Story = [
+                ("occupied", "desk:1", "ada", None, None, None),
+                ("moved", "desk:2", "ada", None, "desk:1", None),
+            ]
+            await eventually(lambda: story(eve) == expected, within=SOON_SECONDS + 1)
+            # Cut off for longer than the holder may be silent: nobody who could not be asked about is judged.
+            await never(lambda: story(eve) != expected or any(t.times.is_stale for t in tenures(b)), during=4)
+            path.up = path.down = Faults()
+            await ada.ask("release", resource="desk:2")
+            await eventually(lambda: len(story(eve)) == 3)
+            assert held(a) == held(b) == set()
 
 
 async def test_a_node_that_dies_or_starts_again_leaves_one_picture(
