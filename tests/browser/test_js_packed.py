@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
-from .building import JS, NODE, ROOT, node, vite
+from .building import ROOT, install, vite
 from .conftest import DevServer
 from .site import site_of
 from .tabs import Tabs
@@ -33,16 +32,7 @@ def lines_of_readme() -> str:
 
 def application(folder: Path, url: str) -> Path:
     """An empty application with the packed package installed: what was built of it."""
-    npm = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    node(npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", folder)
-    (packed,) = folder.glob("*.tgz")
-    modules = folder / "node_modules"
-    modules.mkdir()
-    with tarfile.open(packed) as archive:
-        archive.extractall(folder, filter="data")
-    (folder / "package").rename(modules / "hereabouts")
-    for name in ("react", "react-dom", "scheduler"):
-        (modules / name).symlink_to(JS / "node_modules" / name)
+    install(folder)
     (folder / "index.html").write_text(PAGE)
     (folder / "main.tsx").write_text(MAIN)
     (folder / "App.tsx").write_text(lines_of_readme().replace("http://127.0.0.1:8765", url))

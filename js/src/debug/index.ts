@@ -50,7 +50,7 @@ export class PresenceDebugElement extends PresenceElement {
     const fill = (name: string, content: readonly HTMLElement[]) =>
       root.querySelector(`[part=${name}]`)?.replaceChildren(...content);
     const count = this.notices.length;
-    announce(root, client ? (count ? `${count} notices` : "nothing looks wrong") : "there is no client");
+    announce(root, client ? (count ? `notices: ${count}` : "nothing looks wrong") : "there is no client");
     if (!client) return;
     fill("facts", this.#facts(client));
     fill(
