@@ -50,8 +50,8 @@ def examine(settings: Settings, *, is_dev: bool = False) -> list[Finding]:
     return [
         *_settings(settings, is_dev),
         _port(settings),
-        asyncio.run(_journal(settings)),
-        asyncio.run(_store(settings)),
+        *asyncio.run(_journal(settings)),
+        *asyncio.run(_store(settings)),
         *([asyncio.run(_keys(settings))] if has_keys(settings) else []),
         _files(),
         _clock(),
@@ -76,21 +76,23 @@ def _port(settings: Settings) -> Finding:
     return Finding("port", True, f"{host}:{port} is free")
 
 
-async def _journal(settings: Settings) -> Finding:
+async def _journal(settings: Settings) -> list[Finding]:
     try:
         journal = open_journal(settings.journal.url)
         await journal.open()
         # Under a name of its own: what the node itself last wrote is how its crash is dated.
         await journal.alive("doctor", int(time.time() * 1000))
+        found = await journal.examine()
         await journal.close()
         if settings.journal.url != "none":
             await asyncio.to_thread(migrations(settings.journal.url).verify)
     except (HereaboutsError, OSError) as error:
-        return Finding("journal", False, str(error))
-    return Finding("journal", True, f"{shown(settings.journal.url)} was opened and written to; its tables are whole")
+        return [Finding("journal", False, str(error))]
+    text = f"{shown(settings.journal.url)} was opened and written to; its tables are whole"
+    return [Finding("journal", True, text), *(Finding("journal", *each) for each in found)]
 
 
-async def _store(settings: Settings) -> Finding:
+async def _store(settings: Settings) -> list[Finding]:
     """The live store answers, takes a step and gives it to who follows; the step is taken away again."""
     feed = FeedKey("doctor", "room", f"doctor-{time.time_ns()}")
     record = Presence("doctor", "doctor", 1, Owner("doctor", 1), 0, False, False, None, 0)
@@ -102,11 +104,12 @@ async def _store(settings: Settings) -> Finding:
             await backend.commit(feed, Put(record))
             took_ms = (time.monotonic() - started) * 1000
             await backend.commit(feed, Remove("doctor", "doctor", 1, record.owner, "leave"))
+            found = await backend.examine()
         finally:
             await backend.close()
     except (HereaboutsError, OSError) as error:
-        return Finding("store", False, str(error))
-    return Finding("store", True, f"took a step in {took_ms:.1f} ms")
+        return [Finding("store", False, str(error))]
+    return [Finding("store", True, f"took a step in {took_ms:.1f} ms"), *(Finding("store", *each) for each in found)]
 
 
 async def _keys(settings: Settings) -> Finding:

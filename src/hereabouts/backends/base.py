@@ -182,6 +182,10 @@ class Backend(ABC):
     def on_health(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(False)` when the store is out of reach and `listener(True)` when it is back."""
 
+    async def examine(self) -> list[tuple[bool, str]]:
+        """What `hereabouts doctor` says of the store itself: whether it may stay so, and what to change if not."""
+        return []
+
     def readings(self) -> dict[str, float]:
         """What it measures, by the names of `telemetry.MEASURES`."""
         return {"store_commands_total": 0.0, "store_gaps_total": 0.0, "store_breaks_total": 0.0}

@@ -222,6 +222,10 @@ class Journal(ABC):
         Gives back how many rows.
         """
 
+    async def examine(self) -> list[tuple[bool, str]]:
+        """What `hereabouts doctor` says of the database itself: whether it may stay so, and what to change if not."""
+        return []
+
     @abstractmethod
     def health(self) -> JournalHealth:
         """How it stands with writing. Cheap."""

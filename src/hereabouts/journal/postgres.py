@@ -15,6 +15,7 @@ from hereabouts.journal import postgres_rows, postgres_state
 from hereabouts.journal.base import Declared, LastSeen, Row, Transition
 from hereabouts.journal.postgres_audit import PostgresAudit
 from hereabouts.journal.postgres_cooldowns import PostgresCooldowns
+from hereabouts.journal.postgres_examining import judge, look
 from hereabouts.journal.postgres_history import PostgresHistory
 from hereabouts.journal.postgres_occupancies import PostgresOccupancies
 from hereabouts.journal.postgres_outbox import PostgresOutbox
@@ -95,6 +96,10 @@ class PostgresJournal(QueuedJournal):
             self._is_open = False
             await self._history.close()
             await self._pool.close()
+
+    async def examine(self) -> list[tuple[bool, str]]:
+        """See `Journal.examine`."""
+        return judge(await self._pool.look(look), self._wall())
 
     # Writing
 

@@ -10,6 +10,8 @@ from hereabouts.backends.base import Backend, Follower, Place
 from hereabouts.backends.valkey import codec
 from hereabouts.backends.valkey.address import read_address
 from hereabouts.backends.valkey.asking import Asking
+from hereabouts.backends.valkey.client import FAILURES
+from hereabouts.backends.valkey.examining import examine
 from hereabouts.backends.valkey.following import Following, Heard
 from hereabouts.backends.valkey.index import Index
 from hereabouts.backends.valkey.keys import PREFIX, Keys, quoted
@@ -156,6 +158,13 @@ class ValkeyBackend(Backend):
     def on_health(self, listener: Callable[[bool], None]) -> None:
         """See `Backend.on_health`."""
         self.store.on_health(listener)
+
+    async def examine(self) -> list[tuple[bool, str]]:
+        """See `Backend.examine`."""
+        try:
+            return await examine(self.store)
+        except FAILURES as error:
+            raise StoreUnavailable(str(error)) from None
 
     def readings(self) -> dict[str, float]:
         """See `Backend.readings`."""

@@ -7,7 +7,7 @@ key, no memory, read-only, no rights) becomes one too, with its words.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.exceptions import NoScriptError, ResponseError
@@ -23,6 +23,9 @@ PROBE_SECONDS: Final = 0.25
 BATCH_MOST: Final = 256
 """Calls that go out together; more wait for the next turn, so that no answer grows long."""
 
+VERSION_LEAST: Final = 7
+"""Of Redis, and of what Valkey says it can do like it: the first with sharded channels."""
+
 Argument = str | bytes | int
 
 
@@ -32,7 +35,9 @@ class Store:
     def __init__(self, address: Address) -> None:
         self._address = address
         self.client: Any = None
-        self.is_sharded = False
+        self.is_cluster = address.is_cluster
+        # Over a Cluster steps go out on its bus, heard on one connection; redis-py reads sharded channels in turns.
+        self.is_sharded = not address.is_cluster
         self.is_healthy = True
         self.calls = 0
         self._waiting: list[tuple[tuple[Argument, ...], asyncio.Future[Any]]] = []
@@ -44,9 +49,12 @@ class Store:
         """Connect and load the scripts. Raises `ConfigError` for a store that can never serve, or is not there."""
         self.client = connect(self._address)
         try:
-            # Over a Cluster steps go out on its bus, heard on one connection; redis-py reads sharded channels in turns.
-            self.is_sharded = not self._address.is_cluster and await self._is_seven()
+            for name, info in (await self.servers()).items():
+                check_version(name, info)
             await self._load()
+        except ConfigError:
+            await self.close()
+            raise
         except FAILURES as error:
             await self.close()
             raise ConfigError(f"backend.url {self._address.shown}: {_words(error)}") from None
@@ -154,9 +162,19 @@ class Store:
         for script in ALL:
             await self.client.script_load(script.text)
 
-    async def _is_seven(self) -> bool:
-        info = await self.client.info("server")
-        return int(str(info["redis_version"]).partition(".")[0]) >= 7
+    async def servers(self) -> dict[str, dict[str, Any]]:
+        """What each master says of itself (`INFO`), by its name."""
+        if not self.is_cluster:
+            return {self._address.shown: await self.client.info()}
+        await self.client.initialize()
+        return {node.name: await self.client.info(target_nodes=node) for node in self.client.get_primaries()}
+
+
+def check_version(name: str, info: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` for a server that is too old."""
+    version = str(info["redis_version"])
+    if int(version.partition(".")[0]) < VERSION_LEAST:
+        raise ConfigError(f"{name} is version {version}; Valkey, or Redis {VERSION_LEAST} or newer, is needed")
 
 
 def _is_of_one_key(answer: Exception) -> bool:
