@@ -15,6 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from hereabouts.backends.valkey.backend import ValkeyBackend
+from hereabouts.engine.records import Owner
+from hereabouts.errors import ConfigError
 from hereabouts.runtime.clock import Clock
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.valkey import ValkeyServer, valkey
@@ -26,6 +29,11 @@ ROOM = "lobby"
 COMMANDS: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "full": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
     "a replica": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "too few replicas": (
+        ("CONFIG", "SET", "min-replicas-to-write", "1"),
+        ("CONFIG", "SET", "min-replicas-to-write", "0"),
+    ),
+    "no rights": (("ACL", "SETUSER", "default", "-evalsha", "-eval"), ("ACL", "SETUSER", "default", "+@all")),
 }
 
 
@@ -36,13 +44,13 @@ async def test_a_store_that_takes_no_writes_loses_nobody(tmp_path: Path, what: s
         async with Arena({"backend": {"url": engine.url}}) as arena:
             viewer, ada = await arena.enter("viewer", ROOM), await arena.enter("ada", ROOM)
             await viewer.event(ROOM, "join", "ada")
-            command(engine, harm)
+            engine.order(*harm)
             await viewer.expect("degraded", within=10)
             with pytest.raises(Refused) as refusal:
                 await ada.join("hall")
             assert refusal.value.code == "degraded"
             assert await members(arena) in ([503], [200, "ada", "viewer"])
-            command(engine, mend)
+            engine.order(*mend)
             await viewer.expect("restored", within=15)
             await ada.ask("update", room=ROOM, state={"n": 1})
             await viewer.event(ROOM, "update", "ada")
@@ -50,16 +58,45 @@ async def test_a_store_that_takes_no_writes_loses_nobody(tmp_path: Path, what: s
             assert await members(arena) == [200, "ada", "viewer"]
 
 
-def command(engine: ValkeyServer, words: tuple[Any, ...]) -> None:
-    with engine.client as client:
-        client.execute_command(*words)
+async def test_a_room_whose_key_is_another_programs_is_refused_and_the_others_go_on(store: ValkeyServer) -> None:
+    store.order("SET", "hb:{room:default:theirs}", "1")
+    async with node("a", store) as arena:
+        viewer, ada = await arena.enter("viewer", ROOM), await arena.enter("ada", ROOM)
+        with pytest.raises(Refused) as refusal:
+            await ada.join("theirs")
+        assert refusal.value.code == "degraded"
+        assert await members(arena, "theirs") == [503]
+        await viewer.never("degraded", during=1)
+        await ada.ask("update", room=ROOM, state={"n": 1})
+        await viewer.event(ROOM, "update", "ada")
 
 
-async def members(arena: Arena) -> list[Any]:
+async def test_a_store_that_holds_something_else_where_the_leases_are_ends_the_start(store: ValkeyServer) -> None:
+    store.order("SET", "hb:nodes", "theirs")
+    arena = node("a", store)
+    with pytest.raises(ConfigError, match="lease"):
+        await arena.serving.open()
+    await arena.serving.close()
+
+
+async def test_a_port_where_something_else_answers_ends_the_start() -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        for shape in ("valkey", "valkey+cluster"):
+            backend = ValkeyBackend(f"{shape}://127.0.0.1:{port}", Owner("a", 1))
+            with pytest.raises(ConfigError, match=r"backend\.url"):
+                await backend.open()
+
+
+async def members(arena: Arena, room: str = ROOM) -> list[Any]:
     """The status of the list, and who is in it."""
     headers = {"Authorization": "Bearer dev:viewer"}
     async with httpx.AsyncClient(trust_env=False, headers=headers, timeout=5) as http:
-        answer = await http.get(f"http://127.0.0.1:{arena.port}/v1/rooms/{ROOM}/members")
+        answer = await http.get(f"http://127.0.0.1:{arena.port}/v1/rooms/{room}/members")
     if answer.status_code != 200:
         return [answer.status_code]
     return [200, *sorted(member["user_id"] for member in answer.json()["members"])]

@@ -46,6 +46,7 @@ ELSEWHERE: Final = {
     "journal/postgres_audit.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_cooldowns.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_events.py": "tests/postgres/test_postgres_contract.py",
+    "journal/postgres_examining.py": "tests/unit/test_examining.py",
     "journal/postgres_history.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_holdings.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_lease.py": "tests/postgres/test_postgres_lease.py",

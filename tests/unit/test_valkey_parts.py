@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import pytest
 from msgspec import Raw
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TryAgainError,
+)
 
 from hereabouts.backends.base import Follower
 from hereabouts.backends.memory import MemoryBackend
@@ -12,6 +22,7 @@ from hereabouts.backends.valkey import codec
 from hereabouts.backends.valkey.address import read_address
 from hereabouts.backends.valkey.following import Following, Heard
 from hereabouts.backends.valkey.keys import Keys
+from hereabouts.backends.valkey.store import is_of_one_key
 from hereabouts.engine.records import (
     Declaration,
     Entry,
@@ -99,6 +110,27 @@ def test_a_removal_comes_back_as_it_was() -> None:
     assert (entry.record, entry.removal, users) == (None, change, 0)
     assert codec.read_signal(codec.encode_signal("ada", True)) == ("ada", True)
     assert codec.read_signal(b"e 8 0 []") is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_of_one"),
+    [
+        (ResponseError("WRONGTYPE Operation against a key"), True),
+        (ResponseError("user_script:6: bad data in unpack"), True),
+        (NoScriptError("No matching script"), True),
+        (ResponseError("MISCONF Valkey is configured to save RDB snapshots"), False),
+        (ResponseError("NOREPLICAS Not enough good replicas to write"), False),
+        (OutOfMemoryError("command not allowed"), False),
+        (ReadOnlyError("You can't write against a read only replica"), False),
+        (BusyLoadingError("Valkey is loading the dataset in memory"), False),
+        (ClusterDownError("Hash slot not served"), False),
+        (TryAgainError("Multiple keys request during rehashing"), False),
+        (NoPermissionError("User has no permissions"), False),
+        (TimeoutError(), False),
+    ],
+)
+def test_a_refusal_is_of_one_key_or_of_the_store(answer: Exception, is_of_one: bool) -> None:
+    assert is_of_one_key(answer) is is_of_one
 
 
 def followed(mirror: Follower, seq: int = 0) -> Following:

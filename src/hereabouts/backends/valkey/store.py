@@ -114,7 +114,7 @@ class Store:
             answers = await self._answers([command for command, _ in batch])
         except Exception as error:  # whatever it was, those who wait must hear of it
             answers = [error] * len(batch)
-        if any(isinstance(answer, Exception) and not _is_of_one_key(answer) for answer in answers):
+        if any(isinstance(answer, Exception) and not is_of_one_key(answer) for answer in answers):
             self.lost()
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():
@@ -177,7 +177,7 @@ def check_version(name: str, info: Mapping[str, Any]) -> None:
         raise ConfigError(f"{name} is version {version}; Valkey, or Redis {VERSION_LEAST} or newer, is needed")
 
 
-def _is_of_one_key(answer: Exception) -> bool:
+def is_of_one_key(answer: Exception) -> bool:
     """Whether the refusal says nothing of other keys: another type under this one, a script that is not there.
 
     No memory, read-only, no rights, a server of a Cluster that is down: each has a class or a word of its own.
