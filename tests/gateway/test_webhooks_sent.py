@@ -73,6 +73,21 @@ async def test_a_reload_sends_nothing(tmp_path: Path, receiver: WebhookReceiver)
         await never(lambda: len(receiver.told()) > 3, during=2.5)
 
 
+async def test_whoever_was_lost_without_word_is_told_of_when_it_is_compared(
+    tmp_path: Path, receiver: WebhookReceiver
+) -> None:
+    async with serving(tmp_path, receiver.settings()) as arena:
+        await arena.enter("ada", "lobby")
+        recorder = arena.node.context.recorder
+        recorder.tell(OutboxRow("default", "user", "", "ghost", "online", None, 1))
+        recorder.tell(OutboxRow("default", "member", "lobby", "ghost", "in", None, 1))
+        await receiver.event("member.joined", user_id="ghost")
+        arena.node.webhooks.settling.doubt()
+        assert (await receiver.event("user.offline", user_id="ghost"))["data"]["cause"] == "node_lost"
+        await receiver.event("member.left", user_id="ghost")
+        assert types(receiver.told(user_id="ada")) == ["user.online", "member.joined"]
+
+
 async def test_somebody_invisible_is_offline(tmp_path: Path, receiver: WebhookReceiver) -> None:
     async with serving(tmp_path, receiver.settings()) as arena:
         ada = await arena.enter("ada", "lobby")

@@ -9,6 +9,7 @@ from hereabouts.engine.records import Position
 from hereabouts.journal.events import Told, events_of, is_about_a_room
 from hereabouts.journal.outbox import OutboxRow, Route
 from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_text import escaped
 
 # Until the transaction ends nobody else writes events: positions are visible in their order, and no cursor skips one.
 ALONE: Final = "SELECT pg_advisory_xact_lock(7236271453)"
@@ -34,13 +35,13 @@ OTHERS: Final = """
 """
 
 KEEP: Final = """
-    INSERT INTO events (id, tenant, type, subject, user_id, room, at, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    RETURNING seq
-"""
-
-DELIVER: Final = """
+    WITH kept AS (
+        INSERT INTO events (id, tenant, type, subject, user_id, room, at, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        RETURNING seq
+    )
     INSERT INTO deliveries (endpoint, seq)
-    SELECT $1, $2 WHERE NOT EXISTS (SELECT 1 FROM disabled_endpoints WHERE endpoint = $1)
+    SELECT wanted, seq FROM kept, unnest($9::text[]) AS wanted
+    WHERE wanted NOT IN (SELECT endpoint FROM disabled_endpoints)
 """
 
 PRUNE: Final = """
@@ -90,8 +91,7 @@ async def _keep(connection: Connection, row: OutboxRow, told: Told, route: Route
     if not endpoints:
         return
     id = f"evt_{token_hex(16)}"
-    seq = await connection.fetchval(
-        KEEP, id, row.tenant, told.type, told.subject, told.user_id, told.room, row.at, told.data
+    wanted = [escaped(endpoint) for endpoint in endpoints]
+    await connection.execute(
+        KEEP, id, row.tenant, told.type, told.subject, told.user_id, told.room, row.at, told.data, wanted
     )
-    for endpoint in endpoints:
-        await connection.execute(DELIVER, endpoint, seq)
