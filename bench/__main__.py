@@ -14,6 +14,7 @@ from bench import (
     audiences,
     batch_status,
     beats,
+    beats_postgres,
     console,
     deadlines,
     detection,
@@ -23,6 +24,7 @@ from bench import (
     main_thread,
     memory,
     reconnect_storm,
+    two_nodes,
 )
 from bench.process import machine
 from bench.report import Figure, line, show
@@ -43,6 +45,8 @@ BENCHES: dict[str, Callable[[bool], Awaitable[list[Figure]]]] = {
         batch_status,
         hidden,
         analytics,
+        two_nodes,
+        beats_postgres,
     )
 }
 
@@ -62,7 +66,7 @@ def main() -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all of them if none is given"
     )
-    parser.add_argument("--small", action="store_true", help="less of everything: under three minutes")
+    parser.add_argument("--small", action="store_true", help="less of everything: about three minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write each figure as a line of JSON")
     given = parser.parse_args()
     unknown = [name for name in given.names if name not in BENCHES]

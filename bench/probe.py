@@ -41,10 +41,13 @@ Measure = Callable[[float], Awaitable[Latencies]]
 
 
 @asynccontextmanager
-async def probing(port: int) -> AsyncIterator[Measure]:
-    """A probe beside the load: a call with seconds gives the latencies that it met in that time."""
+async def probing(port: int, watched_at: int | None = None) -> AsyncIterator[Measure]:
+    """A probe beside the load: a call with seconds gives the latencies that it met in that time.
+
+    Changes are made at the server of `port`, and seen there or at the server of `watched_at`.
+    """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.probe", str(port),
+        sys.executable, "-m", "bench.probe", str(port), str(watched_at or port),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 22,
     )  # fmt: skip
     reader, writer = process.stdout, process.stdin
@@ -64,9 +67,10 @@ async def probing(port: int) -> AsyncIterator[Measure]:
 class Room:
     """One room's two clients, and the changes that were made and not yet seen."""
 
-    def __init__(self, member: Client, watcher: Client, apart_seconds: tuple[float, float]) -> None:
+    def __init__(self, member: Client, watcher: Client, apart_seconds: tuple[float, float], rooms_of: bytes) -> None:
         self.member = member
         self.watcher = watcher
+        self._name = b"%b-%d" % (rooms_of, member.index)
         self._apart_seconds = apart_seconds
         self._made: deque[int] = deque()
         self._seen: list[float] = []
@@ -79,9 +83,7 @@ class Room:
             await asyncio.sleep(random.uniform(*self._apart_seconds))
             made = time.perf_counter_ns()
             self._made.append(made)
-            self.member.send(
-                b'{"type":"update","room":"other-%d","state":{"at":%d}}' % (self.member.index, made // 1_000)
-            )
+            self.member.send(b'{"type":"update","room":"%b","state":{"at":%d}}' % (self._name, made // 1_000))
         return self._seen
 
     def saw(self, payload: bytes) -> None:
@@ -94,22 +96,24 @@ class Room:
             self._seen.append((now - self._made.popleft()) / 1e9)
 
 
-async def probe(port: int) -> None:
+async def probe(port: int, watched_at: int) -> None:
     """Measure for as many seconds as each line of standard input says; print the latencies as a line of JSON."""
-    swarm = Swarm(port)
-    clients = await swarm.open(2 * ROOMS)
-    members, watchers = clients[:ROOMS], clients[ROOMS:]
-    await swarm.greet(clients, "probe")
+    here, there = Swarm(port), Swarm(watched_at)
+    members, watchers = await here.open(ROOMS), await there.open(ROOMS)
+    await here.greet(members, f"member-of-{watched_at}")
+    await there.greet(watchers, f"watcher-of-{watched_at}")
+    # Two probes of one store have rooms of their own.
+    rooms_of = b"other-%d" % watched_at
     for member in members:
-        member.send(b'{"type":"join","id":1,"room":"other-%d"}' % member.index)
-    await swarm.until_frames(2 * ROOMS)
-    for member, watcher in zip(members, watchers, strict=True):
-        watcher.send(b'{"type":"watch","id":1,"rooms":["other-%d"]}' % member.index)
-    await swarm.until_frames(2 * ROOMS)
+        member.send(b'{"type":"join","id":1,"room":"%b-%d"}' % (rooms_of, member.index))
+    await here.until_frames(2 * ROOMS)
+    for watcher in watchers:
+        watcher.send(b'{"type":"watch","id":1,"rooms":["%b-%d"]}' % (rooms_of, watcher.index))
+    await there.until_frames(2 * ROOMS)
     paces = [BUSY_SECONDS, QUIET_SECONDS] * (ROOMS // 2)
-    rooms = [Room(*each) for each in zip(members, watchers, paces, strict=True)]
+    rooms = [Room(*each, rooms_of) for each in zip(members, watchers, paces, strict=True)]
     by_watcher = {room.watcher: room for room in rooms}
-    swarm.listener = lambda client, payload: by_watcher[client].saw(payload) if client in by_watcher else None
+    there.listener = lambda client, payload: by_watcher[client].saw(payload) if client in by_watcher else None
     while line := await asyncio.to_thread(sys.stdin.readline):
         found = await asyncio.gather(*(room.change(float(line)) for room in rooms))
         told = Latencies(*([seconds for each in found[n::2] for seconds in each] for n in range(2)))
@@ -117,4 +121,4 @@ async def probe(port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(probe(int(sys.argv[1])))
+    uvloop.run(probe(int(sys.argv[1]), int(sys.argv[2])))

@@ -48,13 +48,21 @@ class Process(NamedTuple):
 
 
 @asynccontextmanager
-async def running_server(config: str = OPEN + QUIET, has_journal: bool = False) -> AsyncIterator[Process]:
-    """`hereabouts dev` with this configuration, ready for traffic, with a journal in SQLite or with none."""
+async def running_server(
+    config: str = OPEN + QUIET,
+    has_journal: bool = False,
+    *,
+    journal_url: str = "none",
+    store_url: str = "memory://",
+    node: str = "bench",
+) -> AsyncIterator[Process]:
+    """`hereabouts dev` with this configuration, ready for traffic. A journal is one in SQLite, or that of the URL."""
     with tempfile.TemporaryDirectory(prefix="hereabouts-bench-") as folder:
         journal = Path(folder) / "bench.db" if has_journal else None
-        url = "none" if journal is None else f"sqlite:///{journal}"
+        url = journal_url if journal is None else f"sqlite:///{journal}"
+        server = f'[server]\nnode = "{node}"\ndrain_seconds = 0\n[backend]\nurl = "{store_url}"\n'
         path = Path(folder) / "bench.toml"
-        path.write_text(f'{config}\n[journal]\nurl = "{url}"\n[server]\ndrain_seconds = 0\n')
+        path.write_text(f'{config}\n[journal]\nurl = "{url}"\n{server}')
         port = _free_port()
         arguments = ("-m", "hereabouts", "dev", "--port", str(port), "--config", str(path))
         async with _running(arguments, port, Path(folder) / "log") as process:
