@@ -3,7 +3,7 @@ import { act, cleanup, fireEvent, render, screen } from "@testing-library/react"
 import { StrictMode, useState } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Presence } from "../src/index.ts";
+import { createPresence, type Presence } from "../src/index.ts";
 import * as hooks from "../src/react/index.ts";
 import { createClient, createServer, type MemoryServer } from "../src/testing/index.ts";
 
@@ -227,6 +227,33 @@ test("statuses of one, of many, and one's own", async () => {
   await pass(1);
   expect(screen.getByText("dnd online offline,online true")).toBeTruthy();
   expect(told).toEqual(["bob true"]);
+});
+
+test("switched off, every hook shows nobody and fails at nothing", async () => {
+  const off = createPresence({
+    url: "/none",
+    getToken: () => Promise.reject(new Error("no token is to be asked for")),
+    enabled: false,
+    world: server.world(),
+  });
+  function Page() {
+    const { others, stale, error } = hooks.usePresence("doc:1");
+    const { status } = hooks.useUserStatus("bob");
+    const { held, isKnown } = hooks.useOccupancy("desk");
+    const [mine] = hooks.useMyStatus();
+    const { isInterrupted } = hooks.useConnectionStatus();
+    return (
+      <p>{JSON.stringify([others, stale, error, status, held, isKnown, mine, isInterrupted, hooks.useCount("x")])}</p>
+    );
+  }
+  render(
+    <PresenceProvider client={off}>
+      <Page />
+    </PresenceProvider>,
+  );
+  await pass(60);
+  expect(screen.getByText(JSON.stringify([[], false, null, "offline", [], true, null, false, 0]))).toBeTruthy();
+  expect(server.frames).toEqual([]);
 });
 
 test("holdings, and what one holds oneself", async () => {

@@ -127,6 +127,7 @@ async def test_axe_finds_nothing_serious_in_the_elements(tabs: Tabs, scheme: str
     await bob.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     await bob.open("elements", user="bob", role="admin", room="axe", about="ada")
     ada = await tabs.open("ada", room="axe")
+    await bob.page.wait_for_selector("presence-count:has-text('2 here')")
     await ada.page.fill("#message", "h")
     await bob.page.wait_for_selector("presence-typing:has-text('ada is typing…')")
     assert await serious_faults(bob.page) == []

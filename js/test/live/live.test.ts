@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { createPresence, type Presence, type PresenceOptions } from "../../src/index.ts";
+import { createPresenceServer } from "../../src/server/index.ts";
 import { platform } from "../../src/world.ts";
-import { LiveServer, until } from "./server.ts";
+import { API_KEY, LiveServer, until } from "./server.ts";
 
 let server: LiveServer;
 let clients: Presence[] = [];
@@ -122,6 +123,22 @@ test("where WebSockets are blocked it works by HTTP", { timeout: 30_000 }, async
   await until(() => ada.room("doc:3").getSnapshot().count === 1);
   ada.close();
   await until(async () => (await bob.lookUp(["ada"]))[0]?.status === "offline");
+});
+
+test("a server of one's own mints a token, asks, and sweeps", { timeout: 30_000 }, async () => {
+  const own = createPresenceServer({ url: server.url, apiKey: API_KEY });
+  const { token } = await own.mintToken({ user_id: "zoe", name: "Zoë", rooms: { "doc:*": ["join", "watch"] } });
+  const zoe = as("zoe", { getToken: () => token });
+  await zoe.room("doc:6/a").join().ready;
+  expect(zoe.room("doc:6/a").getSnapshot().self).toMatchObject({ user_id: "zoe", name: "Zoë" });
+  expect(await own.count("doc:6/a")).toBe(1);
+  expect(await own.users(["zoe", "nobody"])).toMatchObject([{ status: "online" }, { status: "offline" }]);
+  expect(await own.shouldNotify("nobody")).toBe(true);
+  await zoe.occupy("desk:6");
+  expect(await own.holdings("desk")).toMatchObject([{ resource: "desk:6", user_id: "zoe" }]);
+  expect(await own.sweep({ dry_run: true })).toMatchObject({ dry_run: true, ghosts: 0 });
+  const wrong = createPresenceServer({ url: server.url, apiKey: "hk_wrong" });
+  await expect(wrong.sweep()).rejects.toMatchObject({ code: "unauthenticated" });
 });
 
 test("a server that is killed and comes back has everybody again", { timeout: 30_000 }, async () => {

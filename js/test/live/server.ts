@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+/** A key that every live server knows, with all that `hereabouts/server` needs. */
+export const API_KEY = `hk_${"k".repeat(43)}`;
+const SCOPES = ["read", "tokens", "admin"];
+const hashOf = (key: string) => createHash("sha256").update(key).digest("hex");
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
@@ -31,6 +37,9 @@ export class LiveServer {
       ...process.env,
       PYTHONPATH: `${ROOT}/src`,
       HEREABOUTS_JOURNAL__URL: `sqlite:///${this.#folder}/live.db`,
+      HEREABOUTS_AUTH__ALGORITHMS: '["HS256"]',
+      HEREABOUTS_AUTH__SECRET: randomBytes(48).toString("base64"),
+      HEREABOUTS_AUTH__API_KEYS: JSON.stringify([{ name: "app", hash: hashOf(API_KEY), scopes: SCOPES }]),
     };
     const args = ["-m", "hereabouts", "dev", "--port", `${this.port}`];
     this.#process = spawn(`${ROOT}/.venv/bin/python`, args, { env, stdio: "ignore" });
