@@ -189,3 +189,12 @@ def test_public_names_are_there_and_documented() -> None:
 def test_the_version_is_one() -> None:
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
     assert project["version"] == hereabouts.__version__
+
+
+def test_every_part_of_the_runtime_is_on_the_map_once() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    table = page.partition("## What is in runtime/\n")[2].partition("\n## ")[0]
+    rows = [row.rpartition(" | ")[2] for row in table.splitlines() if row.startswith("| ") and "`" in row]
+    named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+    files = [path.stem for path in (ROOT / "src" / "hereabouts" / "runtime").glob("*.py") if path.stem != "__init__"]
+    assert sorted(named) == sorted(files)
