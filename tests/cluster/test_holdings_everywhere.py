@@ -196,7 +196,7 @@ async def test_a_bell_that_is_lost_is_made_good(store: ValkeyServer, database: s
         through = f"valkey://127.0.0.1:{path.port}/0"
         first, second = settings("a", store.url, database, **LASTING), settings("b", through, database, **LASTING)
         async with two(first, second) as (a, b):
-            eve, ada = await viewer(b), await a.enter("ada")
+            eve, ada, bob = await viewer(b), await a.enter("ada"), await b.enter("bob")
             path.up = path.down = Faults(is_held=True)
             await ada.ask("occupy", resource="desk:1")
             await ada.ask("occupy", resource="desk:2")
@@ -207,6 +207,8 @@ async def test_a_bell_that_is_lost_is_made_good(store: ValkeyServer, database: s
             await eventually(lambda: story(eve) == expected, within=SOON_SECONDS + 1)
             # Cut off for longer than the holder may be silent: nobody who could not be asked about is judged.
             await never(lambda: story(eve) != expected or any(t.times.is_stale for t in tenures(b)), during=4)
+            with pytest.raises(Refused, match="degraded"):
+                await bob.ask("occupy", within=10, resource="desk:3")
             path.up = path.down = Faults()
             await ada.ask("release", resource="desk:2")
             await eventually(lambda: len(story(eve)) == 3)

@@ -26,6 +26,9 @@ from hereabouts.runtime.witnesses import Held, Witnesses, has_sessions
 ASK_AGAIN_SECONDS: Final = 0.5
 """The other nodes are asked no more often."""
 
+AT_ONCE: Final = 100
+"""Users that are looked for together."""
+
 
 class Tenure:
     """One holding; the wheel wakes it by `due_at`."""
@@ -216,16 +219,25 @@ class Tenures:
 
     async def recall(self, holdings: Sequence[Holding]) -> None:
         """Take up what stood before the process began."""
-        journal, now = self._context.journal, self._context.now()
-        alive_at = await journal.occupancies.alive_at() if journal.occupancies is not None else None
-        heard_until_at = now.at if alive_at is None else min(now.at, alive_at + int(ALIVE_SECONDS * 1000))
+        tenures = [self.stand(holding) for holding in holdings]
+        recorded = await self._witnesses.recorded([tenure.key for tenure in tenures])
+        for tenure, known in zip(tenures, recorded, strict=True):
+            tenure.times.recall(known)
+        heard_until_at = await self._heard_until_at()
+        for start in range(0, len(tenures), AT_ONCE):
+            group = tenures[start : start + AT_ONCE]
+            await asyncio.gather(*(self._await_holder(tenure, heard_until_at) for tenure in group))
+
+    async def _heard_until_at(self) -> int:
+        """Until when somebody may have heard of a holder what nobody knows now; 0 where others live, who are asked."""
+        occupancies, now_at = self._context.journal.occupancies, self._context.now().at
         if self._switchboard.others():
-            heard_until_at = 0  # they know what they heard, and are asked
-        for tenure in [self.stand(holding) for holding in holdings]:
-            holding = tenure.times.holding
-            seen = (await journal.last_seen(holding.tenant, [holding.user_id])).get(holding.user_id)
-            if seen is not None:
-                tenure.times.recall(Known(seen.active_at, seen.public_active_at, seen.public_seen_at))
-            if holding.ends_with_sessions and not await self._has_sessions(holding):
-                tenure.times.outlast(self._policy(holding), now.at, heard_until_at)
-            self._context.file(tenure)
+            return 0
+        alive_at = await occupancies.alive_at() if occupancies is not None else None
+        return now_at if alive_at is None else min(now_at, alive_at + int(ALIVE_SECONDS * 1000))
+
+    async def _await_holder(self, tenure: Tenure, heard_until_at: int) -> None:
+        holding = tenure.times.holding
+        if holding.ends_with_sessions and not await self._has_sessions(holding):
+            tenure.times.outlast(self._policy(holding), self._context.now().at, heard_until_at)
+        self._context.file(tenure)

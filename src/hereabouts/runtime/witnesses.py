@@ -48,13 +48,13 @@ class Witnesses:
                 return None
             told.append(msgspec.json.decode(answered.body, type=list[Known]))
         try:
-            told.append(await self._recorded(holdings))
+            told.append(await self.recorded(holdings))
         except JournalUnavailable:
             return None
         return [list(known) for known in zip(*told, strict=True)]
 
-    async def _recorded(self, holdings: Sequence[Held]) -> list[Known]:
-        """What nodes that are gone have written."""
+    async def recorded(self, holdings: Sequence[Held]) -> list[Known]:
+        """What the journal knows of each holder, also by nodes that are gone. Raises `JournalUnavailable`."""
         seen = {
             tenant: await self._context.journal.last_seen(tenant, sorted({u for t, _, u in holdings if t == tenant}))
             for tenant in {tenant for tenant, _, _ in holdings}
