@@ -83,7 +83,7 @@ def _nodes(nodes: list[NodeRow], stats: Stats) -> Table:
         )
     every = stats.everywhere
     table.add_section()
-    table.add_row(f"{every.nodes} of this tenant", "", str(every.sessions), str(every.users))
+    table.add_row(f"{every.nodes} nodes, this tenant", "", str(every.sessions), str(every.users))
     return table
 
 

@@ -36,14 +36,15 @@ def key(name: str, secret: str, *scopes: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def arena(folder: Path) -> AsyncIterator[Arena]:
-    """A server with a journal, an operator's key and a reader's."""
+async def arena(folder: Path, **more: Any) -> AsyncIterator[Arena]:
+    """A server with a journal, an operator's key and a reader's; and more settings."""
     build()
     keys = [key("ops", OPERATOR, "admin", "read", "write"), key("eyes", READER, "admin:read")]
     settings = {
         "auth": {"api_keys": keys},
         "policy": POLICY,
         "journal": {"url": f"sqlite:///{folder}/journal.db", "flush_seconds": 0.01},
+        **more,
     }
     async with Arena(settings) as running:
         yield running

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
+from hereabouts.testing.arena import Arena
+from hereabouts.testing.valkey import valkey
+
 from .console_page import ODD_NAME, READER, ROOT, VIEWS, arena, console
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -156,6 +159,28 @@ async def violations(page: Any) -> list[str]:
         for found in result["violations"]
         if found["impact"] in ("serious", "critical")
     ]
+
+
+async def test_every_node_s_console_shows_all_nodes(shared_browser: Browser, tmp_path: Path) -> None:
+    with valkey(tmp_path) as store:
+        shared: dict[str, Any] = {"backend": {"url": store.url}}
+        async with (
+            arena(tmp_path, **shared, server={"node": "n1"}) as running,
+            Arena({**shared, "server": {"node": "n2"}}) as other,
+            console(shared_browser, running, viewport={"width": 375, "height": 740}) as ops,
+        ):
+            await running.enter("ada", "lobby")
+            for user_id in ("bob", "cat"):
+                await other.enter(user_id, "lobby")
+            await ops.sign_in()
+            await ops.page.get_by_text("3 users and 3 sessions on all of them").wait_for(timeout=10_000)
+            assert (await ops.row("n1")).split("\t")[1:4] == ["serving", "1", "1"]
+            assert (await ops.row("n2")).split("\t")[1:4] == ["serving", "2", "2"]
+            assert await ops.page.evaluate("document.documentElement.scrollWidth") <= 375
+            other.node.driver.is_draining = True
+            await ops.page.get_by_role("cell", name="draining").wait_for(timeout=10_000)
+            await ops.go("users?room=lobby")
+            assert "elsewhere" in await ops.row("bob")
 
 
 async def test_on_a_phone_no_view_is_wider_than_the_screen(shared_browser: Browser, tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from hereabouts.remote import Remote
 from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually
+from hereabouts.top import drawn
 from hereabouts.version import __version__
 
 Arenas = tuple[Arena, Arena]
@@ -105,6 +109,20 @@ async def test_a_room_is_counted_over_all_nodes(both: Arenas) -> None:
                 (room,) = (await eve.get("/v1/admin/rooms", prefix="lobby"))["rooms"]
     assert (room["count"], room["viewers"]) == (3, 3)
     await bob.close()
+
+
+async def test_top_shows_all_nodes(both: Arenas) -> None:
+    a, b = both
+    await b.enter("bob", "hall")
+    await eventually(lambda: told(a, "b").summary.connections == 1)
+    async with Remote(f"http://127.0.0.1:{a.port}", "dev:eve:admin") as remote:
+        look = await remote.look(sessions=5, rooms=5)
+    screen = Console(width=200, file=io.StringIO(), record=True)
+    screen.print(drawn(look))
+    lines = [line.replace("│", " ").split() for line in screen.export_text().splitlines()]
+    assert ["a", "serving", "0", "0", "0"] in [line[:5] for line in lines]
+    assert ["b", "serving", "1", "1", "1"] in [line[:5] for line in lines]
+    assert ["2", "nodes,", "this", "tenant", "1", "1"] in lines
 
 
 async def test_a_node_that_drains_is_seen_to_do_so_and_counted_by_state(both: Arenas) -> None:

@@ -17,7 +17,13 @@ export function OverviewView() {
   const flow = useFlow(health.value);
   const curve = useCurve(stats.value);
   return (
-    <Page title="Overview" note={stats.value && `as of ${when(stats.value.as_of_at)}`}>
+    <Page
+      title="Overview"
+      note={
+        stats.value &&
+        `${stats.value.everywhere.nodes > 1 ? `The node ${health.value?.node ?? "that answers"}, ` : ""}as of ${when(stats.value.as_of_at)}`
+      }
+    >
       <Problem of={stats.problem ?? health.problem ?? nodes.problem} />
       <Loading of={stats} />
       {stats.value && (
@@ -26,13 +32,6 @@ export function OverviewView() {
           <Tile name="Connections" value={stats.value.connections} note={`${number(stats.value.rooms)} rooms`} />
           {flow && <Tile name="Joins" value={flow.joins} note={`in the last ${duration(flow.seconds)}`} />}
           {flow && <Tile name="Leaves" value={flow.leaves} note={`in the last ${duration(flow.seconds)}`} />}
-          {stats.value.everywhere.nodes > 1 && (
-            <Tile
-              name="On all nodes"
-              value={stats.value.everywhere.users}
-              note={`${plural(stats.value.everywhere.sessions, "session")}, ${stats.value.everywhere.nodes} nodes`}
-            />
-          )}
           {health.value && <Ghosts count={health.value.ghosts} />}
         </div>
       )}
@@ -44,10 +43,8 @@ export function OverviewView() {
           label={`Users here over the last hour; now ${stats.value?.total ?? 0}`}
         />
       </Panel>
-      <div class="columns">
-        {health.value && <Checks health={health.value} />}
-        {nodes.value && <Nodes rows={nodes.value.nodes} now={stats.value?.as_of_at ?? Date.now()} />}
-      </div>
+      {nodes.value && stats.value && <Nodes rows={nodes.value.nodes} stats={stats.value} />}
+      {health.value && <Checks health={health.value} />}
     </Page>
   );
 }
@@ -126,9 +123,12 @@ const NODES = ["Node", "State", "Sessions", "Connections", "CPUs", "Lease renewe
 /** A number that a node has told, if it has. */
 const told = (value: number | null | undefined): string => (typeof value === "number" ? number(value) : "–");
 
-function Nodes({ rows, now }: { rows: NodeRow[]; now: number }) {
+function Nodes({ rows, stats }: { rows: NodeRow[]; stats: Stats }) {
+  const { users, sessions } = stats.everywhere;
+  const now = stats.as_of_at;
+  const sums = `${plural(users, "user")} and ${plural(sessions, "session")} on all of them`;
   return (
-    <Panel title="Nodes">
+    <Panel title="Nodes" side={rows.length > 1 && <span class="muted">{sums}</span>}>
       <Table name="Nodes" head={NODES} empty="No node is known.">
         {rows.map(({ node, state, started_at, alive_at, summary }) => (
           <tr key={`${node} ${started_at}`}>
