@@ -20,11 +20,16 @@ export class Frames {
   /** A frame went by, at a time in milliseconds. */
   take(frame: ClientMessage | ServerMessage, isHeard: boolean, at: number): void {
     this.#measure(frame, isHeard, at);
-    this.note(inWords(frame), at, isHeard);
+    this.#note(inWords(frame), at, isHeard);
   }
 
-  /** Something happened that is no frame. */
-  note(text: string, at: number, isHeard = true): void {
+  /** The connection is gone: what was asked for over it is not answered any more. */
+  lose(text: string, at: number): void {
+    this.#asked.clear();
+    this.#note(text, at, true);
+  }
+
+  #note(text: string, at: number, isHeard: boolean): void {
     this.events.push({ at, isHeard, text });
     if (this.events.length > KEPT) this.events.shift();
   }

@@ -10,8 +10,7 @@ const LOOK_EVERY_MS = 1000;
 
 /**
  * `<presence-debug>` inside a `presence-provider`, or with its `client` set. It joins and watches nothing itself. The parts are
- * `facts`, `notices`, `rooms`, `holdings` and `events`; the property
- * `notices` is what looks wrong.
+ * `facts`, `notices`, `rooms`, `holdings` and `events`; the property `notices` is what looks wrong.
  */
 export class PresenceDebugElement extends PresenceElement {
   notices: readonly Notice[] = [];
@@ -37,7 +36,7 @@ export class PresenceDebugElement extends PresenceElement {
     return [
       () => clearInterval(timer),
       connection.shown.subscribe(this.plan),
-      connection.closes.add(({ code, reason }) => this.#frames.note(`closed ${code ?? ""} ${reason}`, Date.now())),
+      connection.closes.add(({ code, reason }) => this.#frames.lose(`closed ${code ?? ""} ${reason}`, Date.now())),
       connection.frames.add((frame, isHeard) => {
         this.#frames.take(frame, isHeard, Date.now());
         this.plan();
