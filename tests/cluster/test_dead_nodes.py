@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from hereabouts.testing.process import ServerProcess
+from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.wire import Wire
 
 ROOM = "lobby"
@@ -16,24 +20,34 @@ LEASE, GRACE, SWEEP, PASSAGE = 4.0, 2.0, 0.5, 0.8
 USERS = 500
 """On the node that is killed."""
 
+LEASES = "lease.visible_seconds = 20\nlease.hidden_seconds = 20\n"
+"""Of sessions; here the node's counts."""
+
 Pair = tuple[ServerProcess, ServerProcess]
+Opened = Callable[..., AbstractAsyncContextManager[Pair]]
 
 
-async def enter(server: ServerProcess, user_id: str) -> Wire:
+async def enter(server: ServerProcess, user_id: str, beat_seconds: float = 0.5) -> Wire:
     wire = await Wire.open(server.url)
     await wire.hello(f"dev:{user_id}")
     await wire.join(ROOM)
-    wire.beat_every(0.5)
+    wire.beat_every(beat_seconds)
     return wire
 
 
-async def test_a_killed_node_takes_its_own_users_once_and_nobody_elses(pair: Pair) -> None:
-    a, b = pair
+async def test_a_killed_node_takes_its_own_users_once_and_nobody_elses(
+    store: ValkeyServer, tmp_path: Path, opened: Opened
+) -> None:
+    async with opened(tmp_path, store, LEASES) as (a, b):
+        await kill_under_users(a, b)
+
+
+async def kill_under_users(a: ServerProcess, b: ServerProcess) -> None:
     viewer = await enter(b, "viewer")
     stays = await enter(b, "both")
     lost = [await enter(a, "both")]
     for start in range(0, USERS, 20):
-        lost += await asyncio.gather(*(enter(a, f"u{n}") for n in range(start, start + 20)))
+        lost += await asyncio.gather(*(enter(a, f"u{n}", 2) for n in range(start, start + 20)))
     for n in range(USERS):
         await viewer.event(ROOM, "join", f"u{n}")
     await viewer.event(ROOM, "join", "both")

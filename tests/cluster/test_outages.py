@@ -20,7 +20,7 @@ from hereabouts.testing.wire import Wire
 
 ROOM = "lobby"
 
-SLOW_BEATS = "beat.visible_seconds = 2\nlease.visible_seconds = 6\nlease.hidden_seconds = 8\n"
+SLOW_BEATS = "beat.visible_seconds = 2\nlease.visible_seconds = 20\nlease.hidden_seconds = 20\n"
 TWO_BEATS = 4.0
 """A tenth of those of production, as the clocks of nodes are a quarter."""
 

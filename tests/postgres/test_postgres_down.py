@@ -205,3 +205,33 @@ async def test_a_commit_whose_answer_was_lost_is_made_again_and_changes_nothing(
 
 async def journal_rows(other: Any) -> list[Any]:
     return list(await other.fetch("SELECT at FROM hereabouts.transitions WHERE user_id = 'lea' ORDER BY id"))
+
+
+FULL = """
+    CREATE FUNCTION hereabouts.full() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END
+    $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON hereabouts.transitions
+        FOR EACH STATEMENT EXECUTE FUNCTION hereabouts.full();
+    CREATE TRIGGER full_disk BEFORE INSERT ON hereabouts.occupancies
+        FOR EACH STATEMENT EXECUTE FUNCTION hereabouts.full();
+"""
+"""What a server says whose disk is full: to each statement, while its connections stay."""
+
+
+async def test_one_whose_disk_is_full_loses_no_row_and_grants_nothing(victim: PostgresServer) -> None:
+    other = await asyncpg.connect(victim.url())
+    journal = impatient(victim)
+    await journal.open()
+    await other.execute(FULL)
+    journal.record([turned("max", *TURNS[number % 2], AT + number) for number in range(100)])
+    await eventually(lambda: not journal.health().is_writable)
+    with pytest.raises(JournalUnavailable):
+        await journal.occupancies.occupy(Ask(T, "desk:max", "max"), Terms(), AT)
+    assert (journal.health().queued_rows, journal.health().lost_rows) == (100, 0)
+    await other.execute("DROP FUNCTION hereabouts.full CASCADE")
+    await eventually(lambda: journal.health().is_writable and not journal.health().queued_rows)
+    assert len(await journal.transitions(T, "max", 1_000)) == 100
+    assert isinstance(await journal.occupancies.occupy(Ask(T, "desk:max", "bob"), Terms(), AT), Granted)
+    await journal.close()
+    await other.close()
