@@ -23,6 +23,7 @@ from hereabouts.runtime.canary import Canary
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.commands import Commands
 from hereabouts.runtime.context import Context
+from hereabouts.runtime.converging import Converging
 from hereabouts.runtime.dispatcher import Dispatcher
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.elsewhere import Elsewhere
@@ -111,10 +112,10 @@ class Node:
         )
         self.fleet = Fleet(context, self.registry, self.relay, self.driver)
         self.webhooks = Dispatcher(context, self.registry, endpoints or Endpoints((), ()), self.switchboard)
-        self.governing, self.acts = self._governing(), self._acts()
+        self.governing = self._governing()
+        self.acts, self.converging = self._acts()
         self.canary = Canary(context)
-        self.is_open = False
-        self.ready_needs_store = False
+        self.is_open = self.ready_needs_store = False
 
     def _governing(self) -> Governing:
         return Governing(
@@ -132,28 +133,36 @@ class Node:
             self.telling,
         )
 
-    def _acts(self) -> Acts:
+    def _acts(self) -> tuple[Acts, Converging]:
         context, registry = self.context, self.registry
         endings = Endings(context, registry, self.driver, self.writer, self.looking, self.holdings)
         sweep = Sweep(context, registry, self.people, self.relay, self.writer)
-        return Acts(context, self.switchboard, self.telling, endings, sweep, self.relations, self.onlookers)
+        acts = Acts(context, self.switchboard, self.telling, endings, sweep, self.relations, self.onlookers)
+        return acts, Converging(context, self.governing, endings, self.onlookers)
 
     async def open(self) -> None:
         """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""
         self.webhooks.prepare()
         await self.context.journal.open()
-        await self.webhooks.start()
-        await self.governing.load()
-        await self.context.backend.open()
-        await self.verifier.open()
+        try:
+            await self.webhooks.start()
+            await self.governing.load()
+            await self.context.backend.open()
+            await self.verifier.open()
+        except BaseException:
+            await self.webhooks.stop()
+            await self.context.journal.close()
+            raise
         self.timers.start()
         self.telling.start()
+        self.converging.start()
 
     async def close(self) -> None:
         """Let go of every part, highest first."""
         self.is_open = False
         self.timers.stop()
         await self.telling.stop()
+        await self.converging.stop()
         await self.holdings.close()
         await self.webhooks.stop()
         await self.verifier.close()

@@ -67,6 +67,7 @@ class Serving:
             self.leaving,
             node.moved,
             node.webhooks.settling.doubt,
+            node.converging.soon,
         )
         self._census = Census(node.context, settings.journal.keep_days)
         self.door = Door(

@@ -2,15 +2,62 @@
 
 async def test_something(arena: Arena) -> None:
     ada = await arena.enter("ada", "lobby")
+
+Each test runs twice, over memory and SQLite and over Valkey and PostgreSQL, unless `one_engine.toml` says why not.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from hereabouts.testing.arena import Arena
+from hereabouts.testing.engines import SharedEngine, migrated
+from hereabouts.testing.postgres import PostgresServer
+from hereabouts.testing.valkey import ValkeyServer, valkey
+
+ENGINES = ("memory+sqlite", "valkey+postgres")
+ON_ONE = {
+    name
+    for left_out in tomllib.loads((Path(__file__).parent / "one_engine.toml").read_text("utf-8")).values()
+    for name in left_out["names"]
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let a test run over each engine that it says something about."""
+    file = Path(metafunc.definition.fspath).name
+    if not ON_ONE & {file, f"{file}::{metafunc.function.__name__}"}:
+        metafunc.parametrize("engine", ENGINES, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One Valkey for all tests."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def records() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests."""
+    with migrated() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where the arenas of a test keep things."""
+    if getattr(request, "param", ENGINES[0]) == ENGINES[0]:
+        yield
+        return
+    shared = SharedEngine(request.getfixturevalue("store"), request.getfixturevalue("records"))
+    monkeypatch.setattr(Arena, "engine", shared)
+    yield
+    shared.forget()
 
 
 @pytest.fixture

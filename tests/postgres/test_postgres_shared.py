@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -11,13 +12,16 @@ import pytest
 
 from hereabouts.engine.occupancy import Ask, Ended, Giving, Granted, Refused, Terms
 from hereabouts.errors import JournalUnavailable
+from hereabouts.journal.cooldowns import Cooldown, Cooled
 from hereabouts.journal.outbox import OutboxRow
 from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.revocations import Revocation
 from hereabouts.testing.journal_contract import AT, T, opened, seen, turned
 from hereabouts.testing.outbox_contract import all_to_crm
 from hereabouts.testing.postgres import PostgresServer
 
 Pair = tuple[PostgresJournal, PostgresJournal]
+KINDS: tuple[Cooled, Cooled] = "room", "user"
 
 
 @pytest.fixture
@@ -179,3 +183,31 @@ async def test_a_release_by_the_other_node_is_believed(pair: Pair) -> None:
     granted = await a.occupy(Ask(T, "desk:1", "bob"), Terms(), AT)
     assert isinstance(granted, Granted)
     assert granted.holding.fencing == 2
+
+
+async def unwritable(act: object) -> None:
+    raise JournalUnavailable("the disk is full")
+
+
+async def test_what_one_node_revoked_and_cooled_down_the_other_finds_once(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = pair
+    at = int(time.time() * 1000)
+    room, user = (Cooldown(T, kind, "x", at, at + 60_000) for kind in KINDS)
+    await a.cooldowns.add(room)
+    await a.revoke(T, "token", "stolen", at, at + 60_000)
+    assert not await b.revoked(T, "ada", "stolen", at)
+    assert await b.look_again() == [room, Revocation(T, "token", "stolen", at, at + 60_000)]
+    assert await b.look_again() == []
+    assert await b.revoked(T, "ada", "stolen", at)
+    # What the other ended is over, what is longer is new; what could not be written stays in force here.
+    await a.cooldowns.end(T, "room", "x")
+    assert await b.look_again() == []
+    assert b.cooldowns.all(T, at) == []
+    await a.cooldowns.add(user)
+    with monkeypatch.context() as patched, pytest.raises(JournalUnavailable):
+        patched.setattr(b, "write", unwritable)
+        await b.cooldowns.add(room)
+    assert await b.look_again() == [user]
+    assert b.cooldowns.standing(T, "room", "x", at) is not None

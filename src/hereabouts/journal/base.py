@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from msgspec import Struct, structs
 
 from hereabouts.engine.status import newest
 from hereabouts.journal.audit import Audit
-from hereabouts.journal.cooldowns import Cooldowns
+from hereabouts.journal.cooldowns import Cooldown, Cooldowns
 from hereabouts.journal.history import History
 from hereabouts.journal.occupancies import Occupancies
 from hereabouts.journal.outbox import Outbox, OutboxRow
@@ -21,6 +21,9 @@ from hereabouts.journal.relations import RelationBook
 from hereabouts.journal.subjects import Subjects
 from hereabouts.protocol.codes import Declared as DeclaredStatus
 from hereabouts.protocol.codes import Status
+
+if TYPE_CHECKING:
+    from hereabouts.journal.revocations import Revocation
 
 
 class SessionOpened(Struct, frozen=True):
@@ -193,6 +196,13 @@ class Journal(ABC):
     @abstractmethod
     async def revoked(self, tenant: str, user_id: str, token_id: str | None, issued_at: int | None) -> bool:
         """Whether a token was revoked, itself or with its user. One of unknown age is as old as can be."""
+
+    async def look_again(self) -> Sequence[Revocation | Cooldown]:
+        """Take up what other nodes wrote of tokens and cooldowns, and was not told here; what came into force by it.
+
+        Nothing where no other node writes.
+        """
+        return ()
 
     @abstractmethod
     async def hand_over(self, payloads: Sequence[bytes], at: int, valid_until_at: int) -> None:

@@ -44,8 +44,8 @@ class Cooldowns(ABC):
         return sorted(found, key=lambda cooldown: cooldown.until_at)
 
     @abstractmethod
-    async def load(self, at: int) -> None:
-        """Take up those that an earlier process left in force."""
+    async def load(self, at: int) -> list[Cooldown]:
+        """Take up those that an earlier process, or another node, put in force; which of them are new here."""
 
     @abstractmethod
     async def add(self, cooldown: Cooldown) -> None:
@@ -59,8 +59,9 @@ class Cooldowns(ABC):
 class HeldCooldowns(Cooldowns):
     """Cooldowns for the life of the process alone."""
 
-    async def load(self, at: int) -> None:
+    async def load(self, at: int) -> list[Cooldown]:
         """See `Cooldowns.load`."""
+        return []
 
     async def add(self, cooldown: Cooldown) -> None:
         """See `Cooldowns.add`."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from hereabouts.journal import postgres_rows, postgres_state
 from hereabouts.journal.base import Declared, LastSeen, Row, Transition
+from hereabouts.journal.cooldowns import Cooldown
 from hereabouts.journal.postgres_audit import PostgresAudit
 from hereabouts.journal.postgres_cooldowns import PostgresCooldowns
 from hereabouts.journal.postgres_examining import judge, look
@@ -30,6 +31,9 @@ from hereabouts.journal.revocations import Revocation
 
 CONNECTIONS: Final = 4
 """Connections of a node for all that presence needs; questions about the past have their own."""
+
+LATE_MS: Final = 3_600_000
+"""A revocation that comes into the database so long after it was said is heard of by its node alone."""
 
 
 class PostgresJournal(QueuedJournal):
@@ -75,9 +79,7 @@ class PostgresJournal(QueuedJournal):
         await asyncio.to_thread(PostgresMigrations(self._url).up)
         await self._pool.open()
         try:
-            for revocation in await self._pool.read(postgres_state.revocations):
-                self._revocations.add(revocation)
-            await self.cooldowns.load(int(self._wall() * 1000))
+            await self.look_again()
             await self._history.open()
         except BaseException:
             await self._pool.close()
@@ -100,6 +102,13 @@ class PostgresJournal(QueuedJournal):
     async def examine(self) -> list[tuple[bool, str]]:
         """See `Journal.examine`."""
         return judge(await self._pool.look(look), self._wall())
+
+    async def look_again(self) -> list[Revocation | Cooldown]:
+        """See `Journal.look_again`."""
+        since_at = self._revocations.newest_at - LATE_MS
+        stored = await self._pool.read(partial(postgres_state.revocations, since_at=since_at))
+        revoked = self._revocations.take(stored)
+        return [*await self.cooldowns.load(int(self._wall() * 1000)), *revoked]
 
     # Writing
 

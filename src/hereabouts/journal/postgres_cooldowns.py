@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from hereabouts.journal.cooldowns import Cooldown, Cooldowns, Cooled
@@ -14,21 +15,35 @@ class PostgresCooldowns(Cooldowns):
     def __init__(self, journal: Transactions) -> None:
         super().__init__()
         self._journal = journal
+        # One after another: what is read must be neither older nor newer than what this node did itself.
+        self._turn = asyncio.Lock()
+        self._unwritten: dict[tuple[str, Cooled, str], Cooldown] = {}
 
-    async def load(self, at: int) -> None:
-        """See `Cooldowns.load`."""
-        for cooldown in await self._journal.look(partial(_standing, at=at)):
-            self.keep(cooldown)
+    async def load(self, at: int) -> list[Cooldown]:
+        """See `Cooldowns.load`. What is stored no more was ended by another node, and ends here."""
+        async with self._turn:
+            found = await self._journal.look(partial(_standing, at=at))
+            before = self._standing
+            self._standing = {(c.tenant, c.kind, c.id): c for c in found} | self._unwritten
+            return [c for c in found if before.get((c.tenant, c.kind, c.id)) != c]
 
     async def add(self, cooldown: Cooldown) -> None:
         """See `Cooldowns.add`."""
         self.keep(cooldown)
-        await self._journal.write(partial(_add, cooldown=cooldown))
+        key = cooldown.tenant, cooldown.kind, cooldown.id
+        self._unwritten[key] = cooldown
+        async with self._turn:
+            await self._journal.write(partial(_add, cooldown=cooldown))
+            if self._unwritten.get(key) is cooldown:
+                del self._unwritten[key]
 
     async def end(self, tenant: str, kind: Cooled, id: str) -> bool:
         """See `Cooldowns.end`."""
-        found = self._standing.pop((tenant, kind, id), None)
-        await self._journal.write(partial(_end, key=(tenant, kind, id)))
+        key = tenant, kind, id
+        self._unwritten.pop(key, None)
+        async with self._turn:
+            found = self._standing.pop(key, None)
+            await self._journal.write(partial(_end, key=key))
         return found is not None
 
 

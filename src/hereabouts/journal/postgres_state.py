@@ -28,9 +28,11 @@ GONE: Final = _OLD.format("standings", "value IS NULL AND at")
 """Forgets when somebody went of whom no event is kept any more."""
 
 
-async def revocations(connection: Connection) -> list[Revocation]:
-    """Every one, oldest first."""
-    rows = await connection.fetch("SELECT tenant, kind, id, at, until_at FROM revocations ORDER BY at")
+async def revocations(connection: Connection, since_at: int) -> list[Revocation]:
+    """Those that were said since then, oldest first."""
+    rows = await connection.fetch(
+        "SELECT tenant, kind, id, at, until_at FROM revocations WHERE at >= $1 ORDER BY at", since_at
+    )
     return [Revocation(*row) for row in rows]
 
 

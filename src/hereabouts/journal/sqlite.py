@@ -77,8 +77,7 @@ class SqliteJournal(QueuedJournal):
             self._reader.shutdown(wait=False)
             os.close(self._claim)
             raise
-        for revocation in standing:
-            self._revocations.add(revocation)
+        self._revocations.take(standing)
         self._is_open = True
         await self.cooldowns.load(int(self._wall() * 1000))
         self._batches.start()

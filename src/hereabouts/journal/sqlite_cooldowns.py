@@ -17,10 +17,12 @@ class SqliteCooldowns(Cooldowns):
         super().__init__()
         self._journal = journal
 
-    async def load(self, at: int) -> None:
+    async def load(self, at: int) -> list[Cooldown]:
         """See `Cooldowns.load`."""
-        for cooldown in await self._journal.read(partial(_standing, at=at)):
+        found = await self._journal.read(partial(_standing, at=at))
+        for cooldown in found:
             self.keep(cooldown)
+        return found
 
     async def add(self, cooldown: Cooldown) -> None:
         """See `Cooldowns.add`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -101,6 +102,14 @@ class Governing:
                 f"file: {error}\nput the file's policy back, or set another one before you change the file"
             ) from None
         self.version = version
+
+    async def look_again(self) -> None:
+        """Take up what another node set and this one was not told. Raises `JournalUnavailable`."""
+        policies = self._context.journal.policies
+        newest = await policies.newest() if policies is not None else None
+        if newest is not None and newest != self.version:
+            with suppress(Refusal):  # it is in the log
+                await self._take(SetThere(newest))
 
     def check(self, overlay: Mapping[str, Any] | None) -> PolicyBook:
         """The book with this overlay. Raises `Refusal` with `bad_request` for one that must not be in force."""

@@ -56,6 +56,7 @@ class Neighbours:
         leaving: Leaving,
         moved: Callable[[OwnedSession], None],
         doubt: Callable[[], None],
+        recovered: Callable[[], None],
     ) -> None:
         self._context = context
         self._registry = registry
@@ -64,6 +65,7 @@ class Neighbours:
         self._leaving = leaving
         self._moved = moved
         self._doubt_word = doubt
+        self._recovered = recovered
         self._lease_seconds = context.node_clocks.lease_seconds
         self._generation = ""
         self._contact_tick: float | None = None
@@ -163,6 +165,7 @@ class Neighbours:
         self._is_lost = False
         self._leaving.restore(STORE)
         self._doubt_word()
+        self._recovered()
         log.info("store", text="views are current again", sessions=len(self._registry), nodes=len(self._living) + 1)
 
     async def _stand_again(self) -> None:

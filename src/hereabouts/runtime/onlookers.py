@@ -59,6 +59,11 @@ class Onlookers:
         for viewer in tuple(self._lookers.get((tenant, watcher), ())):
             await self.judge(viewer)
 
+    async def judge_all(self) -> None:
+        """The edges of anybody may be others now."""
+        for tenant, watcher in tuple(self._lookers):
+            await self.changed(tenant, watcher)
+
     async def judge(self, viewer: Viewer) -> None:
         """What this viewer may see may have changed: send the cards that look different now."""
         async with self._turn(viewer):

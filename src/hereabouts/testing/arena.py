@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from hereabouts.gateway.server import Server
 from hereabouts.serving import Serving
 from hereabouts.settings import load
+from hereabouts.testing.engines import Engine
 from hereabouts.testing.fault_proxy import FaultProxy
 from hereabouts.testing.wire import Wire
 
@@ -21,11 +22,14 @@ BEAT_SECONDS: Final = 0.5
 class Arena:
     """One running server. `settings` has the shape of the configuration file and goes over the test profile."""
 
+    engine: ClassVar[Engine] = Engine()
+    """Where every arena keeps things. A suite puts another one here to be run over that as well."""
+
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         given = dict(settings or {})
         policy = {**given.get("policy", {})}
         policy["default"] = PROFILE | policy.get("default", {})
-        flags = {"journal": {"url": "none"}, **given, "policy": policy}
+        flags = self.engine.placed({"journal": {"url": "none"}, **given, "policy": policy})
         self.serving = Serving(load(None, flags, environment={}), is_dev=True)
         self.node = self.serving.node
         self.server = Server(self.serving.app, self.serving.door, "127.0.0.1", 0)
@@ -33,6 +37,7 @@ class Arena:
         self._proxies: list[FaultProxy] = []
 
     async def __aenter__(self) -> Self:
+        await self.engine.ready()
         await self.serving.open()
         await self.server.start()
         return self

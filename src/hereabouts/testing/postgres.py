@@ -103,7 +103,8 @@ class PostgresServer:
 
     def copy(self, template: str, name: str) -> None:
         """A new database with all that another one has."""
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copying files takes 20 ms; the default writes each page to the log, which takes ten times as long.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
 
     def drop(self, name: str) -> None:
         """Forget a database, whoever is connected to it."""
