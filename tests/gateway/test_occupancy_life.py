@@ -71,7 +71,9 @@ async def test_a_grant_survives_a_kill_and_a_stop(tmp_path: Path) -> None:
 
 
 async def test_a_holder_who_does_not_come_back_after_a_crash_has_lost_it(tmp_path: Path) -> None:
-    first = Arena(settings(tmp_path))
+    # In a store it is the lease of the dead process that runs out first.
+    config = settings(tmp_path, occupancy={"release_after_seconds": 30})
+    first = Arena(config)
     async with first:
         ada = await first.enter("ada")
         await ada.ask("occupy", resource="account:7")
@@ -80,7 +82,7 @@ async def test_a_holder_who_does_not_come_back_after_a_crash_has_lost_it(tmp_pat
         await ada.reset()
         for owned in first.node.registry:
             first.node.registry.drop(owned)
-    async with Arena(settings(tmp_path)) as second:
+    async with Arena(config) as second:
         boss = await second.connect()
         await boss.hello("dev:boss:admin")
         boss.beat_every(0.5)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from hereabouts.errors import StoreUnavailable
+from hereabouts.protocol import codes
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.raw import RawSocket
 from hereabouts.testing.waiting import eventually
@@ -253,3 +255,20 @@ async def test_connections_that_say_nothing_are_bounded_by_address() -> None:
         await silent[1].reset()
         await eventually(lambda: arena.node.driver.unauthenticated("127.0.0.1") == 1)
         await arena.enter("bob")
+
+
+async def test_a_hello_that_the_store_does_not_take_is_told_to_come_again(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(arena.node.context.backend, "commit", out_of_reach)
+        ada = await arena.connect()
+        with pytest.raises(Refused) as refused:
+            await ada.hello("dev:ada")
+        assert refused.value.code == "degraded"
+        assert await ada.closed() == codes.OVERLOADED.number, "and not that its session is somewhere else"
+    await arena.enter("ada")
+
+
+async def out_of_reach(*arguments: object) -> None:
+    raise StoreUnavailable("the store does not answer")

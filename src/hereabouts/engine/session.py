@@ -403,6 +403,11 @@ class Session:
             return NOTHING
         return self._finish("end", "drained", SUPERSEDED, "the session was resumed at another node")
 
+    def miscarry(self) -> Effects:
+        """The session could not be listed and nobody was told of it: it is over. Its connection hears why elsewhere."""
+        self.connection = None
+        return self.give_up()
+
     def advance(self, now: Now) -> Effects:
         """Do what time alone has made due."""
         effects: Effects = []

@@ -126,7 +126,7 @@ class Entrance:
             await moving.keep(self._context, owned.session)
         except StoreUnavailable:
             # Nobody was told of it, so nobody can come back to it.
-            self._writer.run(owned, owned.session.give_up())
+            self._writer.run(owned, owned.session.miscarry())
             raise
         owned.session.outcome, owned.session.outcome_seq = person.outcome, person.seq
 

@@ -191,9 +191,11 @@ class Neighbours:
             try:
                 await self._put_again(owned)
             except StoreUnavailable as error:
-                done.set_exception(error)
+                if not done.done():
+                    done.set_exception(error)
             else:
-                done.set_result(None)
+                if not done.done():  # nobody waits any more when the node closes
+                    done.set_result(None)
 
         owned.chain.add(step)
         await done
