@@ -89,7 +89,7 @@ class WebhookReceiver:
     tls: ssl.SSLContext | None = None
     most_at_once: int = 0
     port: int = 0
-    _at_once: int = 0
+    _asking: set[asyncio.StreamReader] = field(default_factory=set)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -169,10 +169,12 @@ class WebhookReceiver:
         except Exception as error:
             self.problems.append(f"{error!r} for {body[:200]!r}")
         self.requests.append(Received(event, headers, time.monotonic()))
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self._asking.add(reader)
+        # Who gave up waits for no answer any more, even where one is still being made.
+        waiting = sum(not asking.at_eof() and asking.exception() is None for asking in self._asking)
+        self.most_at_once = max(self.most_at_once, waiting)
         try:
             await (self.choose(event) or self.answer)(writer)
             await writer.drain()
         finally:
-            self._at_once -= 1
+            self._asking.discard(reader)
