@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -170,6 +170,27 @@ async def test_the_last_close_at_one_node_ends_what_was_granted_at_the_other(bot
         await eventually(lambda told=told: len(story(eve)) == told)  # type: ignore[misc]
         assert story(eve)[-1] == ("released", f"desk:{turn}", "ada", "leave", None, None)
     assert held(a) == held(b) == set()
+
+
+async def test_however_grants_and_last_closes_race_nothing_is_left_behind(both: Arenas) -> None:
+    a, b = both
+    random = Random(5)
+    for turn in range(25):
+        first, second = random.sample(both, 2)
+        here, there = await first.enter("ada", beats=False), await second.enter("ada", beats=False)
+
+        async def take(wire: Wire = here, desk: int = turn) -> None:
+            with suppress(AssertionError):  # its connection may end before the answer
+                await wire.ask("occupy", resource=f"desk:{desk}")
+
+        acts = [take(), here.say("bye"), there.say("bye")]
+        random.shuffle(acts)
+        await asyncio.gather(*acts)
+        await asyncio.gather(here.closed(), there.closed())
+    await eventually(lambda: held(a) == held(b) == set(), what=f"{held(a)} and {held(b)}")
+    kept = a.node.context.journal.occupancies
+    assert kept is not None
+    assert [standing.holdings for standing in await kept.standing()] == [()]
 
 
 async def test_of_a_hundred_contenders_at_both_nodes_one_has_it_and_both_show_the_same(both: Arenas) -> None:
