@@ -223,6 +223,11 @@ class Node:
             self.context.backend.peers.disown(owned.session.session_id)
         self.writer.run(owned, owned.session.give_up())
 
+    def doubt(self) -> None:
+        """A node died, or the store was away: what was told of users and of who holds what is looked at again."""
+        self.webhooks.settling.doubt()
+        self.holdings.doubt()
+
     def _part(self, link: Link, code: CloseCode, reason: str) -> None:
         self.driver.part(link, code, reason)
 

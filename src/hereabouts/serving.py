@@ -66,7 +66,7 @@ class Serving:
             node.writer,
             self.leaving,
             node.moved,
-            node.webhooks.settling.doubt,
+            node.doubt,
             node.converging.soon,
         )
         self._census = Census(node.context, settings.journal.keep_days)

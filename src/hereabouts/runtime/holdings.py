@@ -69,6 +69,7 @@ class Holdings:
 
     def __init__(self, context: Context, registry: Registry, switchboard: Switchboard) -> None:
         self._context = context
+        self._switchboard = switchboard
         self._tasks: set[asyncio.Task[Any]] = set()
         self.picture = Picture(context, registry, switchboard, self._end_later)
         self._bells = Bells(context, switchboard, self.picture)
@@ -267,6 +268,21 @@ class Holdings:
         for holding in holdings:
             if holding.ends_with_sessions and self.picture.policy(holding).occupancy_release_on_loss:
                 yield holding
+
+    def doubt(self) -> None:
+        """A node died, or the store was away: somebody's last session may have gone with nobody left to end the rest.
+
+        One node looks; what is held by somebody without a session ends, unless the holder comes back in time.
+        """
+        others, own = self._switchboard.others(), self._context.owner
+        if self._context.journal.is_shared and all(own < other for other in others):
+            self._begin(self._look_for_holders())
+
+    async def _look_for_holders(self) -> None:
+        try:
+            await self.picture.tenures.expect(list(self.picture))
+        except HereaboutsError as error:
+            self._context.failed(error)  # the store is away again, and will be back
 
     def remember(self, session: Session) -> None:
         """A session is about to be forgotten."""

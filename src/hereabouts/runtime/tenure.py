@@ -223,7 +223,12 @@ class Tenures:
         recorded = await self._witnesses.recorded([tenure.key for tenure in tenures])
         for tenure, known in zip(tenures, recorded, strict=True):
             tenure.times.recall(known)
+        await self.expect(holdings)
+
+    async def expect(self, holdings: Sequence[Holding]) -> None:
+        """Give each holder who should have a session and has none the time to come back. Raises `StoreUnavailable`."""
         heard_until_at = await self._heard_until_at()
+        tenures = [tenure for holding in holdings if (tenure := self._find(holding)) is not None]
         for start in range(0, len(tenures), AT_ONCE):
             group = tenures[start : start + AT_ONCE]
             await asyncio.gather(*(self._await_holder(tenure, heard_until_at) for tenure in group))
@@ -238,6 +243,7 @@ class Tenures:
 
     async def _await_holder(self, tenure: Tenure, heard_until_at: int) -> None:
         holding = tenure.times.holding
-        if holding.ends_with_sessions and not await self._has_sessions(holding):
+        is_awaited = tenure.times.orphaned_at is not None
+        if holding.ends_with_sessions and not is_awaited and not await self._has_sessions(holding):
             tenure.times.outlast(self._policy(holding), self._context.now().at, heard_until_at)
         self._context.file(tenure)
