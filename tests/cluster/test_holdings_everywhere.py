@@ -193,20 +193,21 @@ async def test_however_grants_and_last_closes_race_nothing_is_left_behind(both: 
     assert [standing.holdings for standing in await kept.standing()] == [()]
 
 
-async def test_what_a_dying_node_did_not_end_another_one_does(both: Arenas) -> None:
-    a, b = both
-    eve, ada = await viewer(b), await a.enter("ada")
-    await ada.ask("occupy", resource="desk:1")
-    await ada.ask("occupy", resource="room:1")
-    # Its session is taken away, and the node dies before it has ended what the session held.
-    a.node.writer._departed = lambda feed, cause: None
-    await ada.say("bye")
-    await ada.closed()
-    for arena in both:
-        arena.node.doubt()
-    await eventually(lambda: len(story(eve)) == 2, within=10)
-    assert story(eve)[1] == ("released", "desk:1", "ada", "node_lost", None, None)
-    await eventually(lambda: held(a) == held(b) == set())
+async def test_what_a_dying_node_did_not_end_another_one_does(store: ValkeyServer, database: str) -> None:
+    first, second = (settings(name, store.url, database, **LASTING) for name in "ab")
+    async with two(first, second) as (a, b):
+        eve, ada = await viewer(b), await a.enter("ada")
+        await ada.ask("occupy", resource="desk:1")
+        await ada.ask("occupy", resource="room:1")
+        # Its session is taken away, and the node dies before it has ended what the session held.
+        a.node.writer._departed = lambda feed, cause: None
+        await ada.say("bye")
+        await ada.closed()
+        for arena in (a, b):
+            arena.node.doubt()
+        await eventually(lambda: len(story(eve)) == 2, within=10)
+        assert story(eve)[1] == ("released", "desk:1", "ada", "node_lost", None, None)
+        await eventually(lambda: held(a) == held(b) == set())
 
 
 async def test_of_a_hundred_contenders_at_both_nodes_one_has_it_and_both_show_the_same(both: Arenas) -> None:
