@@ -119,6 +119,21 @@ async def test_subscriptions_that_are_killed_again_and_again_lose_nothing(store:
             await eventually(partial(shows, viewer.folds.names, sorted(stays)), within=15)
 
 
+async def test_a_node_whose_subscription_is_deaf_shows_what_it_missed(store: ValkeyServer) -> None:
+    async with node("a", store) as a, node("b", store) as b:
+        here, goes = await a.enter("here", ROOM), await b.enter("goes", ROOM)
+        await here.event(ROOM, "join", "goes")
+        # The store forgets what the connection wants to hear, and the connection stays.
+        backend = a.node.context.backend
+        assert isinstance(backend, ValkeyBackend)
+        await backend.listening.line.sunsubscribe()
+        await goes.say("bye")
+        await b.enter("comes", ROOM)
+        await here.event(ROOM, "leave", "goes", within=10)
+        await here.event(ROOM, "join", "comes")
+        assert shows(here.folds.names, ["comes", "here"])
+
+
 def shows(names: Callable[[str], list[str]], wanted: list[str]) -> bool:
     return sorted(names(ROOM)) == wanted
 

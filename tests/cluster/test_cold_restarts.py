@@ -70,7 +70,7 @@ async def test_all_servers_start_again_without_ghosts(tmp_path: Path, opened: Op
             while [await names(server) for server in both] != [stay, stay]:
                 assert time.monotonic() - since <= bound, [await names(server) for server in both]
                 await pause(0.1)
-            await pause(LEASE + GRACE + SWEEP + PASSAGE - (time.monotonic() - since))
+            await pause(max(bound - (time.monotonic() - since), 2))
             assert [await names(server) for server in both] == [stay, stay]
             for wire in backs:
                 assert [who for kind, who in wire.folds.told(ROOM) if kind == "leave" and who in stay] == []
