@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
@@ -91,6 +92,28 @@ async def test_the_sessions_of_a_user_and_of_a_room_are_told_alike_by_every_node
     assert all(owned.pop(name) is not None for name in unknown)
     assert afar.pop("last_seen_at") <= owned.pop("last_seen_at")
     assert afar == owned
+
+
+async def test_every_node_says_in_which_rooms_a_user_is_and_nobody_else_s_of_who_hides(both: Arenas) -> None:
+    a, b = both
+    await a.enter("ada", "lobby")
+    ada = await b.enter("ada", "hall", "cellar")
+
+    async def rooms(arena: Arena, user_id: str) -> list[str]:
+        headers = {"Authorization": f"Bearer dev:{user_id}"}
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{arena.port}", headers=headers, timeout=5) as http:
+            answer = (await http.get("/v1/users/ada/rooms")).raise_for_status()
+            return [*answer.json()["rooms"]]
+
+    async def come_to(expected: list[str]) -> None:
+        async with asyncio.timeout(5):
+            while [await rooms(arena, "bob") for arena in both] != [expected, expected]:
+                pass  # each round is two calls
+
+    await come_to(["cellar", "hall", "lobby"])
+    await ada.ask("status", status="invisible")
+    await come_to([])
+    assert [await rooms(arena, "ada") for arena in both] == [["cellar", "hall", "lobby"]] * 2
 
 
 async def test_a_room_is_counted_over_all_nodes(both: Arenas) -> None:

@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from asyncio import gather
 
-import msgspec
-
-from hereabouts.backends.base import Place
-from hereabouts.engine import handover
-from hereabouts.engine.handover import HandedSession
 from hereabouts.engine.records import Declaration, FeedKey, Presence, Records
 from hereabouts.engine.status import fold
+from hereabouts.runtime import moving
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.overview import Chosen, Overview, SessionRow, cursor_after
 from hereabouts.runtime.people import People
@@ -64,7 +60,7 @@ class Afar:
         if presence is None or peers is None:
             return None
         kept = await peers.kept(session_id)
-        handed, places = (_read(kept[0]), kept[1]) if kept is not None else (None, [])
+        handed = moving.read_kept(kept[0]) if kept is not None else None
         outcome = fold(records)
         return SessionRow(
             session_id=session_id,
@@ -85,7 +81,7 @@ class Afar:
             last_seen_at=presence.last_seen_at,
             last_active_at=presence.last_active_at,
             lease_expires_at=None,
-            rooms=_rooms(handed, places),
+            rooms=sorted(moving.rooms(kept)),
         )
 
     async def _of_user(self, feed: FeedKey) -> list[Records]:
@@ -99,15 +95,3 @@ class Afar:
         if fan is not None:
             return [*fan.roster.records()]
         return list((await self._context.backend.snapshot(feed)).records)
-
-
-def _rooms(handed: HandedSession | None, places: list[Place]) -> list[str]:
-    hidden = handed.rooms.keys() if handed is not None else set[str]()
-    return sorted({place.feed.name for place in places if place.feed.kind == "room"} | hidden)
-
-
-def _read(payload: bytes) -> HandedSession | None:
-    try:
-        return handover.read(payload)
-    except msgspec.MsgspecError:
-        return None

@@ -8,6 +8,7 @@ import msgspec
 
 from hereabouts.backends.base import Place
 from hereabouts.engine import handover
+from hereabouts.engine.handover import HandedSession
 from hereabouts.engine.identity import Identity
 from hereabouts.engine.records import Membership, Presence
 from hereabouts.engine.session import Joined, Session
@@ -30,6 +31,23 @@ async def keep_hidden(context: Context, session: Session) -> None:
     if session.outcome.is_invisible:
         with suppress(StoreUnavailable):
             await keep(context, session)
+
+
+def read_kept(payload: bytes) -> HandedSession | None:
+    """What was left of a session; `None` where a newer version left what this one cannot read."""
+    try:
+        return handover.read(payload)
+    except msgspec.MsgspecError:
+        return None
+
+
+def rooms(kept: tuple[bytes, list[Place]] | None) -> set[str]:
+    """The rooms of a session of another node: where its records stand, and those that an invisible user has joined."""
+    if kept is None:
+        return set()
+    left = read_kept(kept[0])
+    hidden = left.rooms.keys() if left is not None else set[str]()
+    return {place.feed.name for place in kept[1] if place.feed.kind == "room"} | hidden
 
 
 async def fetch(context: Context, secret: str, identity: Identity) -> Session | None:

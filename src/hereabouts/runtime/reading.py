@@ -23,6 +23,7 @@ from hereabouts.fanout.audience import Audience
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.codes import View
 from hereabouts.protocol.messages import User
+from hereabouts.runtime import moving
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.people import People, Person
@@ -237,17 +238,29 @@ class Reading:
         return RoomCount(roster.count, roster.sessions if view == "full" else None)
 
     async def rooms_of(self, identity: Identity, user_id: str) -> list[str]:
-        """The rooms that a user is in, as far as the caller may see members there. Of sessions on this node."""
+        """The rooms that a user is in, as far as the caller may see members there."""
         check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
         if user_id not in (await self._sight(identity, [user_id]))[0].visible:
             return []
         is_self = user_id == identity.user_id
-        rooms: dict[str, None] = {}
+        rooms: set[str] = set()
         for owned in self._registry.of_user(identity.tenant, user_id):
             session = owned.session
             if session.is_published and (is_self or not session.outcome.is_invisible):
-                rooms.update(dict.fromkeys(room for room in session.rooms if is_self or self._shows(identity, room)))
-        return sorted(rooms)
+                rooms.update(session.rooms)
+        rooms |= await self._rooms_elsewhere(FeedKey(identity.tenant, "user", user_id), is_self)
+        return sorted(room for room in rooms if is_self or self._shows(identity, room))
+
+    async def _rooms_elsewhere(self, feed: FeedKey, is_self: bool) -> set[str]:
+        """The rooms of a user's sessions at other nodes, as the store has them."""
+        peers, person = self._context.backend.peers, self._people.find(feed)
+        if peers is None:
+            return set()
+        records = person.records.values() if person else (await self._context.backend.snapshot(feed)).records
+        if fold(records).is_invisible and not is_self:
+            return set()
+        ids = [r.session_id for r in records if isinstance(r, Presence) and r.owner != self._context.owner]
+        return set().union(*map(moving.rooms, await asyncio.gather(*map(peers.kept, ids))))
 
     def _shows(self, identity: Identity, room: str) -> bool:
         is_member = self._is_member(identity, room)
