@@ -96,7 +96,7 @@ class Node:
         self.relations = Relations(context, resolver)
         self.onlookers = Onlookers(context, self.relay, self.cards, self.relations)
         self.looking = Looking(context, self.relay, self.cards, self.onlookers, self.kinds)
-        self.entrance = Entrance(context, self.registry, self.relay, self.writer)
+        self.entrance = Entrance(context, self.registry, self.relay, self.writer, self.moved)
         self.commands = Commands(context, self.relay, self.people, self.writer, self.looking, self.holdings)
         self.telling = Telling(context, self.switchboard)
         self.beats = HttpBeats(context, self.registry, self.entrance, self.writer, Elsewhere(context, self.switchboard))

@@ -32,6 +32,10 @@ class Clock:
         monotonic = self._monotonic()
         return Now(monotonic - self.stalled_seconds, int((monotonic + self._ahead) * 1000))
 
+    def monotonic(self) -> float:
+        """Seconds on the clock that never jumps, stalls and all: what the leases of nodes are measured by."""
+        return self._monotonic()
+
     def tick(self) -> float:
         """Seconds on the clock of deadlines."""
         return self._monotonic() - self.stalled_seconds

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from hereabouts.engine.effects import Write
 from hereabouts.engine.identity import Identity
@@ -10,7 +12,7 @@ from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import Declaration, Put
 from hereabouts.engine.session import Session
-from hereabouts.errors import Refusal, StoreUnavailable
+from hereabouts.errors import HereaboutsError, Refusal, StoreUnavailable
 from hereabouts.fanout.room import RoomFan
 from hereabouts.protocol.codec import check_id
 from hereabouts.protocol.messages import Hello, PolicyInfo, UserInfo, Welcome
@@ -24,15 +26,26 @@ from hereabouts.runtime.registry import Registry, hash_secret, leave_token
 from hereabouts.runtime.relay import Relay
 from hereabouts.runtime.writer import Writer
 
+UNSEEN_LIVES: Final = 16
+"""How many lives a session may have begun at other nodes while this one was blind: its next one outranks them."""
+
 
 class Entrance:
     """Lets sessions in: new ones, and those that come back."""
 
-    def __init__(self, context: Context, registry: Registry, relay: Relay, writer: Writer) -> None:
+    def __init__(
+        self,
+        context: Context,
+        registry: Registry,
+        relay: Relay,
+        writer: Writer,
+        moved: Callable[[OwnedSession], None],
+    ) -> None:
         self._context = context
         self._registry = registry
         self._relay = relay
         self._writer = writer
+        self._moved = moved
 
     async def is_revoked(self, identity: Identity) -> bool:
         """Whether the token was revoked, itself or with its user."""
@@ -53,6 +66,8 @@ class Entrance:
             check_id(hello.platform, "platform", id_bytes=64)
         check_resume(self._context, identity.tenant, hello.resume)
         found = self._resumable(hello.resume, identity)
+        if found is not None:
+            found = await self._still_ours(found)
         if found is None and hello.resume is not None:
             found = await self.fetch(hello.resume, identity, chain)
         if found is not None and hello.resume is not None:
@@ -77,9 +92,23 @@ class Entrance:
             return there
         owned = OwnedSession(session, chain, self._context.limits)
         self._registry.add(owned)
-        person = await self._settle(owned)
+        try:
+            person = await self._settle(owned)
+        except HereaboutsError:
+            # It has no deadline yet: what stayed here would never go, and would be registered again with the rest.
+            self._writer.run(owned, session.give_up())
+            raise
         session.outcome, session.outcome_seq = person.outcome, person.seq
         return owned
+
+    async def _still_ours(self, owned: OwnedSession) -> OwnedSession | None:
+        """The session, unless another node has gone on with it."""
+        try:
+            if await moving.is_elsewhere(self._context, owned.session):
+                self._moved(owned)
+        except StoreUnavailable:
+            owned.session.incarnation += UNSEEN_LIVES
+        return owned if owned.session.phase != "over" else None
 
     def _resumable(self, secret: str | None, identity: Identity) -> OwnedSession | None:
         found = self._registry.by_resume(secret) if secret else None

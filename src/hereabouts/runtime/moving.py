@@ -50,6 +50,15 @@ def rooms(kept: tuple[bytes, list[Place]] | None) -> set[str]:
     return {place.feed.name for place in kept[1] if place.feed.kind == "room"} | hidden
 
 
+async def is_elsewhere(context: Context, session: Session) -> bool:
+    """Whether another node has gone on with one of our sessions, and this one has not heard of it yet."""
+    peers = context.backend.peers
+    if peers is None or not session.is_listed:
+        return False
+    standing = await peers.standing(Place(session.user_feed(), session.user_id, session.session_id))
+    return standing is not None and standing.owner != session.owner and standing.outranks(session.presence())
+
+
 async def fetch(context: Context, secret: str, identity: Identity) -> Session | None:
     """The session of this secret as it stands in the store, its lease beginning now; `None` if it may not be had.
 

@@ -8,7 +8,6 @@ Source: `spec/semantics.md`, rules 12 to 14 and 18.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -74,6 +73,7 @@ class Neighbours:
         self._recovering: asyncio.Task[None] | None = None
         self._doubts = 0
         self._is_lost = False
+        self._is_unnoted = False
         peers = context.backend.peers
         if peers is not None:
             peers.on_roll(self._rolled)
@@ -111,6 +111,8 @@ class Neighbours:
             self._contact_tick = roll.tick
         if not is_first and (lost or lapsed or was_blind):
             log.warning("store", text="registering again", lost=lost, lapsed=lapsed)
+            if lapsed:
+                self._unnote()  # the others may have taken away what stood, and the notes of where
             self._doubt(lost)
         if self._recovering is None:
             # While the store is filled again, those count who lived before.
@@ -135,12 +137,16 @@ class Neighbours:
 
     def _doubt(self, lost: bool) -> None:
         self._doubts += 1
-        self._is_lost = self._is_lost or lost
         if lost:
-            self._peers.lost()
+            self._is_lost = True
+            self._unnote()
         self._leaving.degrade(STORE)
         if self._recovering is None:
             self._recovering = asyncio.create_task(self._recover())
+
+    def _unnote(self) -> None:
+        self._is_unnoted = True
+        self._peers.lost()
 
     # The way back
 
@@ -162,7 +168,7 @@ class Neighbours:
                     break
         finally:
             self._recovering = None
-        self._is_lost = False
+        self._is_lost = self._is_unnoted = False
         self._leaving.restore(STORE)
         self._doubt_word()
         self._recovered()
@@ -172,15 +178,16 @@ class Neighbours:
         expected = self._living
         if await self._peers.renew() is None:
             raise StoreUnavailable("the lease could not be renewed")
-        was_lost = self._is_lost
+        was_lost, generation = self._is_lost, self._generation
         await self._writer.finish()
         for group in _groups(tuple(self._registry)):
             await asyncio.gather(*(self._register(owned) for owned in group))
         await self._clean()
-        self._peers.register(self._generation)
+        # Not the generation of this moment: if the store was lost meanwhile, some of it stands there no more.
+        self._peers.register(generation)
         await self._peers.renew()
         if was_lost:
-            await self._all_registered(expected)
+            await self._all_registered(expected, generation)
         await self._peers.reread()
 
     async def _register(self, owned: OwnedSession) -> None:
@@ -206,8 +213,8 @@ class Neighbours:
             assert isinstance(write, Write) and isinstance(write.change, Put)
             record = write.change.record
             standing = await self._peers.standing(Place(write.feed, session.user_id, session.session_id))
-            if standing == record and not self._is_lost:
-                continue  # what was lost may be what else is noted of it, which goes with a put
+            if standing == record and not self._is_unnoted:
+                continue  # where it stands is noted with a put
             if standing is not None and standing.owner != session.owner and standing.outranks(record):
                 self._moved(owned)
                 return
@@ -225,30 +232,31 @@ class Neighbours:
             await self._context.backend.commit(feed, Put(declaration))
 
     async def _clean(self) -> None:
-        """Take away what stands for this node and is no more."""
-        stands = {
-            (write.feed, owned.session.session_id)
-            for owned in self._registry
-            for write in session_feeds(owned.session)
-            if isinstance(write, Write)
-        }
+        """Take away what stands for this node and is no more. Who joins meanwhile is looked at when the turn comes."""
         for place in await self._peers.places(self._context.owner):
-            if (place.feed, place.session_id) not in stands:
+            owned = self._registry.find(place.session_id)
+            if owned is None or not (len(owned.chain) or self._stands(owned, place.feed)):
                 await self._reap(self._context.owner, "lease_expired", place)
 
-    async def _all_registered(self, expected: frozenset[Owner]) -> None:
+    @staticmethod
+    def _stands(owned: OwnedSession, feed: FeedKey) -> bool:
+        return any(isinstance(write, Write) and write.feed == feed for write in session_feeds(owned.session))
+
+    async def _all_registered(self, expected: frozenset[Owner], generation: str) -> None:
         """Wait for every node that lives, but for none longer than its lease.
 
         Those that lived before the loss are known; one that had just begun shows itself within the time of a renewal.
         """
-        begun = time.monotonic()
+        begun = self._context.clock.monotonic()
         while True:
             roll = await self._peers.renew()
             if roll is None:
                 raise StoreUnavailable("the lease could not be renewed")
+            if roll.generation != generation:
+                raise StoreUnavailable("the store was lost again while it was filled")
             there = {peer.owner for peer in roll.peers if peer.registered == roll.generation}
             missing = (expected | {peer.owner for peer in roll.peers}) - there
-            waited = time.monotonic() - begun
+            waited = self._context.clock.monotonic() - begun
             if not missing and waited >= self._lease_seconds / RENEWALS:
                 return
             if waited >= self._lease_seconds:
@@ -289,7 +297,7 @@ class Neighbours:
             contact = self._contact_tick
             left = (at - self._context.now().at) / 1000
             if contact is not None:
-                left = max(left, contact + self._lease_seconds + grace_seconds - time.monotonic())
+                left = max(left, contact + self._lease_seconds + grace_seconds - self._context.clock.monotonic())
                 if left <= 0:
                     return
             await asyncio.sleep(max(left, 0.01) if contact is not None else AGAIN_SECONDS)

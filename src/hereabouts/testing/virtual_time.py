@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -29,12 +31,61 @@ class _Selector(selectors.SelectSelector):
         return []
 
 
+class Gate:
+    """The turns of one process of several that share the loop. While it is shut, what is due in it waits.
+
+    What is begun with `run` or `start` belongs to it, and all that this begins.
+    """
+
+    def __init__(self) -> None:
+        self.is_shut = False
+        self.waiting: list[asyncio.Handle] = []
+        self.context = copy_context()
+        self.context.run(_gate.set, self)
+
+    def run(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Call it when its turn comes."""
+        asyncio.get_running_loop().call_soon(call, *arguments, context=self.context)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin a task."""
+        return asyncio.get_running_loop().create_task(work, context=self.context)
+
+    def open(self) -> None:
+        """Let go on, in the order in which it became due."""
+        self.is_shut = False
+        waiting, self.waiting = self.waiting, []
+        virtual_loop().again(waiting)
+
+
+_gate: ContextVar[Gate] = ContextVar("gate")
+
+
+class _Turns(deque[asyncio.Handle]):
+    """What the loop runs next. asyncio has no public place for this; its queue of handles is as old as itself."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._nothing = asyncio.Handle(lambda: None, (), loop)
+        self._nothing.cancel()
+
+    def popleft(self) -> asyncio.Handle:
+        """The next handle, or one that does nothing in the place of one that has to wait."""
+        handle = super().popleft()
+        gate = handle._context.get(_gate)  # type: ignore[attr-defined]
+        if gate is None or not gate.is_shut:
+            return handle
+        gate.waiting.append(handle)
+        return self._nothing
+
+
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The event loop on virtual time. It begins at 1000 s, so that nothing mistakes an early tick for none."""
 
     def __init__(self) -> None:
         self._moves = _Selector()
         super().__init__(self._moves)
+        self._ready = _Turns(self)
 
     def time(self) -> float:
         """Seconds of virtual time."""
@@ -43,6 +94,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def stall(self, seconds: float) -> None:
         """Stand still for so long: time passes and nobody gets a turn."""
         self._moves.elapsed_seconds += seconds
+
+    def again(self, handles: Iterable[asyncio.Handle]) -> None:
+        """Run these at last, but for those that were cancelled meanwhile."""
+        self._ready.extend(handles)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

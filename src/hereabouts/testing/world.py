@@ -40,7 +40,20 @@ class Wire:
         self.is_cut = False
         self.is_welcome = False
         self.ended: tuple[int, str] | None = None
-        self.link = node.driver.connected(self)
+        self.reach(self._connect)
+
+    def _connect(self) -> None:
+        self.link = self.node.driver.connected(self)
+
+    def _receive(self, frame: bytes) -> None:
+        self.node.driver.received(self.link, frame)
+
+    def _closed(self, code: int) -> None:
+        self.node.driver.closed(self.link, code)
+
+    def reach(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Let something happen at the node's end."""
+        call(*arguments)
 
     def send(self, packet: Packet) -> None:
         """See `Connection.send`."""
@@ -54,13 +67,13 @@ class Wire:
 
     def say(self, type: str, **fields: Any) -> None:
         """Send a message to the node."""
-        self.node.driver.received(self.link, json.dumps({"type": type, **fields}).encode())
+        self.reach(self._receive, json.dumps({"type": type, **fields}).encode())
 
     def drop(self, code: int = ABNORMAL, after_seconds: float = 0.0) -> None:
         """The connection ends; the node hears of it only after a while."""
         self.is_cut = True
         loop = virtual_loop()
-        loop.call_later(after_seconds, self.node.driver.closed, self.link, code)
+        loop.call_later(after_seconds, self.reach, self._closed, code)
 
     def pause(self) -> None:
         """The client stops reading."""
@@ -105,19 +118,24 @@ class ScriptedClient:
             self.users.update((user["user_id"], user) for user in message["users"])
         for waiting in list(self._waiting):
             wants, future = waiting
-            if wants(message):
+            if wants(message) and not future.done():
                 self._waiting.remove(waiting)
                 future.set_result(message)
 
     async def heard(self, wants: Callable[[Json], bool], within_seconds: float = 5.0) -> Json:
         """The next frame that is wanted."""
         future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wants, future))
-        return await asyncio.wait_for(future, within_seconds)
+        waiting = (wants, future)
+        self._waiting.append(waiting)
+        try:
+            return await asyncio.wait_for(future, within_seconds)
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
 
     async def hello(self, node: Node | None = None, *, resume: bool = False, **fields: Any) -> Json:
         """Connect and say hello; `resume` goes on with the session that this client had."""
-        self.wire = Wire(self, node or self.world.nodes[0])
+        self.wire = self.world.wire(self, node or self.world.nodes[0])
         if resume:
             fields["resume"] = self.welcome["resume"]
         answer = asyncio.ensure_future(self.heard(lambda message: message["type"] == "welcome"))
@@ -238,6 +256,10 @@ class World:
     def wall(self) -> float:
         """The host's wall clock, in seconds; it may be set."""
         return self.loop.time() + self.wall_ahead_seconds
+
+    def wire(self, client: ScriptedClient, node: Node) -> Wire:
+        """A new connection."""
+        return Wire(client, node)
 
     def client(self, user_id: str, role: str | None = None) -> ScriptedClient:
         """A tab that is not connected yet."""

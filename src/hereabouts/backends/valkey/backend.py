@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from hereabouts.backends.base import Backend, Follower, Place
 from hereabouts.backends.valkey import codec
-from hereabouts.backends.valkey.address import read_address
+from hereabouts.backends.valkey.address import Address, read_address
 from hereabouts.backends.valkey.asking import Asking
-from hereabouts.backends.valkey.client import FAILURES
+from hereabouts.backends.valkey.client import FAILURES, connect
 from hereabouts.backends.valkey.examining import examine
 from hereabouts.backends.valkey.following import Following, Heard
 from hereabouts.backends.valkey.index import Index
@@ -47,9 +47,18 @@ ECHO_SECONDS: Final = 0.25
 class ValkeyBackend(Backend):
     """`url` as `address` reads it; `owner` is this node's process, which no other has."""
 
-    def __init__(self, url: str, owner: Owner, *, prefix: str = PREFIX, lease_seconds: float = 15) -> None:
+    def __init__(
+        self,
+        url: str,
+        owner: Owner,
+        *,
+        prefix: str = PREFIX,
+        lease_seconds: float = 15,
+        connect: Callable[[Address], Any] = connect,
+        leases: Callable[[Address, Keys, Owner, float], Leases] = Leases,
+    ) -> None:
         address = read_address(url)
-        self.store = Store(address)
+        self.store = Store(address, connect)
         self.keys = Keys(prefix)
         self._owner = owner
         self._asking = Asking(self.store, self.keys, owner)
@@ -61,7 +70,7 @@ class ValkeyBackend(Backend):
         self._gaps = 0
         self._doubters: list[Callable[[bool], None]] = []
         self._index = Index(self.store, self.keys, owner)
-        self._leases = Leases(address, self.keys, owner, lease_seconds)
+        self._leases = leases(address, self.keys, owner, lease_seconds)
         self.peers: ValkeyPeers = ValkeyPeers(
             self.store,
             self.keys,
@@ -94,7 +103,7 @@ class ValkeyBackend(Backend):
         notes = self._index.before(feed, change)
         verb = "put" if isinstance(change, Put) else "remove"
         commit, users = await self._apply(feed, change, verb)
-        self._index.after(feed, change, commit.applied)
+        self._index.after(feed, change, commit.applied or commit.before is None)
         if any(note.exception() for note in notes):
             # They went before the commit; in a Cluster to another server.
             self._doubt(True)
@@ -275,14 +284,20 @@ class ValkeyBackend(Backend):
 
     async def _reread(self) -> None:
         """See `Peers.reread`."""
-        await asyncio.gather(*(self._again(following) for following in tuple(self._feeds.values())))
-
-    async def _again(self, following: Following) -> None:
-        if following.is_stale:
-            await self.listening.add(following.key)
-            snapshot = await self._begin(following.key)
+        stale = [following for following in self._feeds.values() if following.is_stale]
+        read = await asyncio.gather(*(self._again(following) for following in stale))
+        if self._leases.registered:
+            # A store that was lost while it was read would make everybody leave.
+            roll = await self._leases.renew()
+            if roll is None or roll.generation != self._leases.registered:
+                raise StoreUnavailable("the store was lost while it was read anew")
+        for following, snapshot in zip(stale, read, strict=True):
             if following.is_stale:
                 self._gap(following, snapshot)
+
+    async def _again(self, following: Following) -> FeedSnapshot:
+        await self.listening.add(following.key)
+        return await self._begin(following.key)
 
     # Small things
 

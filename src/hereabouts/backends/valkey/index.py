@@ -93,6 +93,7 @@ class Index:
 
     async def reaped(self, place: Place) -> None:
         """The record there was a dead node's and is gone; with the last one goes all that was kept of the session."""
+        self._own.get(place.session_id, set()).discard(place.feed)
         key = self._keys.session(place.session_id)
         self._ask("HDEL", key, _field(place.feed, place.user_id))
         if set(await self._store.call("HKEYS", key)) <= {SESSION}:

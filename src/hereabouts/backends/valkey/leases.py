@@ -40,6 +40,7 @@ class Leases:
         self._awaited: list[asyncio.Future[Roll | None]] = []
         self._lease_ms = int(lease_seconds * 1000)
         self._last: Roll | None = None
+        self._monotonic = time.monotonic
         self.registered = ""
         self.note = ""
         self.listeners: list[Callable[[Roll | None], None]] = []
@@ -91,13 +92,13 @@ class Leases:
     def _attempt(self) -> Roll | None:
         own = owner_text(self._owner)
         arguments = (1, self._key, own, self.registered, os.urandom(8).hex(), self.note)
-        before = time.monotonic()
+        before = self._monotonic()
         try:
             try:
                 answer = self._client.execute_command("EVALSHA", RENEW.digest, *arguments)
             except NoScriptError:
                 answer = self._client.execute_command("EVAL", RENEW.text, *arguments)
-            tick = (before + time.monotonic()) / 2
+            tick = (before + self._monotonic()) / 2
             return _roll(answer, own, tick, _histories(self._client))
         except Exception:  # the thread must live: a node whose lease nobody renews is dead to the others
             return None

@@ -7,13 +7,12 @@ publishes to itself, and takes a connection on which it does not hear itself for
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES
 from hereabouts.backends.valkey.store import Store
-from hereabouts.errors import StoreUnavailable
+from hereabouts.errors import ConfigError, StoreUnavailable
 
 CANARY_SECONDS: Final = 1.0
 """How often the node calls itself; after three calls unheard the connection is taken for deaf."""
@@ -48,8 +47,13 @@ class Listening:
         self.breaks = 0
 
     async def open(self) -> None:
-        """Connect."""
-        await self._connect()
+        """Connect. Raises `ConfigError` where that fails."""
+        try:
+            await self._connect()
+        except FAILURES as error:
+            raise ConfigError(
+                f"the store took commands, but no subscription: {error or type(error).__name__}"
+            ) from None
         self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._call())]
 
     async def close(self) -> None:
@@ -89,7 +93,7 @@ class Listening:
             await line.aclose()
             raise
         self.line = line
-        self._heard_tick = time.monotonic()
+        self._heard_tick = asyncio.get_running_loop().time()
         for channel, future in self._channels.items():
             if future.done():
                 self._channels[channel] = asyncio.get_running_loop().create_future()
@@ -141,7 +145,7 @@ class Listening:
 
     async def _hear(self) -> None:
         line = self.line
-        while time.monotonic() - self._heard_tick < 3 * CANARY_SECONDS:
+        while asyncio.get_running_loop().time() - self._heard_tick < 3 * CANARY_SECONDS:
             message = await line.get_message(timeout=CANARY_SECONDS)
             if message is not None:
                 self._take(message["type"], message["channel"].decode(), message["data"])
@@ -149,7 +153,7 @@ class Listening:
     def _take(self, kind: str, channel: str, data: Any) -> None:
         if kind in ("message", "smessage"):
             if channel == self._canary:
-                self._heard_tick = time.monotonic()
+                self._heard_tick = asyncio.get_running_loop().time()
                 if data:
                     self._told(data)
             else:

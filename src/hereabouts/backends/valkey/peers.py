@@ -72,7 +72,8 @@ class ValkeyPeers(Peers):
     async def reap(self, owner: Owner, place: Place, cause: str) -> Commit:
         """See `Peers.reap`."""
         commit = await self._take(place, Remove(place.session_id, place.user_id, 0, owner, cause))
-        if commit.applied:
+        if commit.applied or commit.before is None:
+            # Who took it away may have died before it could say so in the index.
             await self._index.reaped(place)
         return commit
 

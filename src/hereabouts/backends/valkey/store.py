@@ -32,8 +32,9 @@ Argument = str | bytes | int
 class Store:
     """Calls are batched: whatever is asked in one turn of the event loop is one round trip."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, connect: Callable[[Address], Any] = connect) -> None:
         self._address = address
+        self._connect = connect
         self.client: Any = None
         self.is_cluster = address.is_cluster
         # Over a Cluster steps go out on its bus, heard on one connection; redis-py reads sharded channels in turns.
@@ -47,7 +48,7 @@ class Store:
 
     async def open(self) -> None:
         """Connect and load the scripts. Raises `ConfigError` for a store that can never serve, or is not there."""
-        self.client = connect(self._address)
+        self.client = self._connect(self._address)
         try:
             for name, info in (await self.servers()).items():
                 check_version(name, info)
