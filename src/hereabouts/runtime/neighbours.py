@@ -107,7 +107,7 @@ class Neighbours:
         self._generation = roll.generation
         if is_first:
             self._peers.register(roll.generation)
-        if was_blind or lost:
+        if was_blind or lost or lapsed:  # a node that stood still has not seen the others either
             self._contact_tick = roll.tick
         if not is_first and (lost or lapsed or was_blind):
             log.warning("store", text="registering again", lost=lost, lapsed=lapsed)

@@ -33,7 +33,15 @@ class Process:
         self.node = node
         self.line = line
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
-        self.neighbours = Neighbours(node.context, node.registry, node.people, node.writer, self.leaving, node.moved)
+        self.neighbours = Neighbours(
+            node.context,
+            node.registry,
+            node.people,
+            node.writer,
+            self.leaving,
+            node.moved,
+            node.webhooks.settling.doubt,
+        )
         self.wires: list[FarWire] = []
         self.is_dead = False
 

@@ -1,4 +1,7 @@
-"""A tab with a mind of its own among nodes that fail: it moves, retries, and tells the fates what it does."""
+"""A tab with a mind of its own among nodes that fail: it moves, retries, and tells the fates what it does.
+
+Runs on `virtual_time`.
+"""
 
 from __future__ import annotations
 

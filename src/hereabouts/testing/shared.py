@@ -45,6 +45,10 @@ class Line:
     async def passes(self) -> None:
         """A word goes from one end to the other. Raises where it does not arrive, or says nothing for ever."""
         await asyncio.sleep(self.delay())
+        await self.stands()
+
+    async def stands(self) -> None:
+        """Raises where the line is cut, or says nothing for ever."""
         if self.is_cut:
             await asyncio.sleep(3600 if self.is_silent else 0)
             raise Broken("the line is cut")
@@ -85,7 +89,7 @@ class Subscription:
         await asyncio.sleep(line.delay())
         if line.is_silent and self.channels:
             return  # it was written, and is lost
-        await line.passes()
+        await line.stands()
         self.channels.update(channel.encode() for channel in channels)
         for channel in channels:
             self._send({"type": "ssubscribe", "channel": channel.encode(), "data": 1})
