@@ -33,8 +33,10 @@ from hereabouts.runtime.fleet import Fleet
 from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.holdings import Holdings
 from hereabouts.runtime.kinds import Kinds
+from hereabouts.runtime.leaving import Leaving
 from hereabouts.runtime.link import Link, OwnedSession
 from hereabouts.runtime.looking import Looking
+from hereabouts.runtime.neighbours import Neighbours
 from hereabouts.runtime.onlookers import Onlookers
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
@@ -139,6 +141,19 @@ class Node:
         sweep = Sweep(context, registry, self.people, self.relay, self.writer)
         acts = Acts(context, self.switchboard, self.telling, endings, sweep, self.relations, self.onlookers)
         return acts, Converging(context, self.governing, endings, self.onlookers)
+
+    def neighbours(self, leaving: Leaving) -> Neighbours:
+        """What this node does about the others; made once, before it is opened."""
+        return Neighbours(
+            self.context,
+            self.registry,
+            self.people,
+            self.writer,
+            leaving,
+            self.moved,
+            self.doubt,
+            self.converging.soon,
+        )
 
     async def open(self) -> None:
         """Make every part ready, lowest first. Who opens the doors then sets `is_open`."""

@@ -27,7 +27,6 @@ from hereabouts.node import Node
 from hereabouts.runtime.census import Census
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.leaving import Leaving
-from hereabouts.runtime.neighbours import Neighbours
 from hereabouts.settings import Settings
 from hereabouts.telemetry import log_to_stderr
 
@@ -59,16 +58,7 @@ class Serving:
         node = self.node
         node.ready_needs_store = settings.server.ready_needs_store
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
-        self._neighbours = Neighbours(
-            node.context,
-            node.registry,
-            node.people,
-            node.writer,
-            self.leaving,
-            node.moved,
-            node.doubt,
-            node.converging.soon,
-        )
+        self._neighbours = node.neighbours(self.leaving)
         self._census = Census(node.context, settings.journal.keep_days)
         self.door = Door(
             node.context,

@@ -16,7 +16,6 @@ from hereabouts.journal.none import NoJournal
 from hereabouts.node import Node
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.leaving import Leaving
-from hereabouts.runtime.neighbours import Neighbours
 from hereabouts.testing.shared import Line, SharedBackend
 from hereabouts.testing.toy_valkey import ToyValkey
 from hereabouts.testing.virtual_time import virtual_loop
@@ -33,15 +32,7 @@ class Process:
         self.node = node
         self.line = line
         self.leaving = Leaving(node.context, node.driver, node.registry, node.relay, node.entrance)
-        self.neighbours = Neighbours(
-            node.context,
-            node.registry,
-            node.people,
-            node.writer,
-            self.leaving,
-            node.moved,
-            node.webhooks.settling.doubt,
-        )
+        self.neighbours = node.neighbours(self.leaving)
         self.wires: list[FarWire] = []
         self.is_dead = False
 
