@@ -1,9 +1,4 @@
-"""Who holds what: asks the journal to decide, and lets everybody hear what came of it.
-
-Decisions of a kind are taken one after another, so that the picture follows them in their order. Several nodes decide
-in one journal; where each had its own, two could grant the same, so that nothing is granted there. Source:
-`spec/semantics.md`, rule 17.
-"""
+"""Who holds what: who may ask, what is refused, and what ends it. Source: `spec/semantics.md`, rule 17."""
 
 from __future__ import annotations
 
@@ -18,12 +13,9 @@ from hereabouts.engine.identity import Identity
 from hereabouts.engine.occupancy import (
     Ask,
     Cooling,
-    Ended,
     Giving,
     Granted,
-    Happening,
     Holding,
-    Lost,
     Refused,
     check_resource,
     kind_of,
@@ -31,7 +23,6 @@ from hereabouts.engine.occupancy import (
     may_take_over,
     terms_of,
 )
-from hereabouts.engine.policy import Policy
 from hereabouts.engine.records import FeedKey
 from hereabouts.engine.session import Session
 from hereabouts.engine.visibility import project_holding, view_of
@@ -41,7 +32,7 @@ from hereabouts.protocol.codec import check_id
 from hereabouts.runtime.barring import check_hold, check_user
 from hereabouts.runtime.bells import Bells
 from hereabouts.runtime.context import Context
-from hereabouts.runtime.deciding import Kind
+from hereabouts.runtime.decisions import Decisions
 from hereabouts.runtime.noting import By, note
 from hereabouts.runtime.picture import Picture
 from hereabouts.runtime.registry import Registry
@@ -73,6 +64,7 @@ class Holdings:
         self._tasks: set[asyncio.Task[Any]] = set()
         self.picture = Picture(context, registry, switchboard, self._end_later)
         self._bells = Bells(context, switchboard, self.picture)
+        self._decisions = Decisions(context, self.picture, self._bells)
 
     def __len__(self) -> int:
         return len(self.picture)
@@ -80,12 +72,7 @@ class Holdings:
     @property
     def kept(self) -> Occupancies:
         """Where it is kept. Raises `Refusal`."""
-        found = self._context.journal.occupancies
-        if found is None:
-            raise Refusal("unsupported", 'nobody can hold anything without a journal; journal.url is "none"')
-        if not (self._bells.is_alone or self._context.journal.is_shared):
-            raise Refusal("unsupported", "nodes that share a store must share a journal for anybody to hold anything")
-        return found
+        return self._decisions.kept
 
     # Asking
 
@@ -108,7 +95,7 @@ class Holdings:
         self._check_count(tenant, holder.user_id, resource)
         is_here = await has_sessions(self._context, tenant, holder.user_id)
         ask = Ask(tenant, resource, holder.user_id, holder.name, holder.role, take_over, is_here)
-        decision = await self._whole(self._decide(ask, policy))
+        decision = await self._whole(self._decisions.occupy(ask, terms_of(policy)))
         if isinstance(decision, Granted):
             if is_here and not await has_sessions(self._context, tenant, holder.user_id):
                 # The last session went while this was decided: nothing is left behind (rule 3).
@@ -132,7 +119,7 @@ class Holdings:
     async def release(self, tenant: str, resource: str, user_id: str, fencing: int | None = None) -> Holding:
         """Give a holding back. Raises `Refusal` with `lease_lost` where this is not (any longer) the user's grant."""
         self._check(resource)
-        ended = await self._whole(self._end(Giving(tenant, resource, user_id, "released", fencing)))
+        ended = await self._whole(self._decisions.end(Giving(tenant, resource, user_id, "released", fencing)))
         if ended is None:
             raise Refusal("lease_lost", f"{resource!r} is not held by this user, or by a later grant; nothing changed")
         return ended
@@ -153,7 +140,7 @@ class Holdings:
         return await self._end_all(self.picture.of_user(tenant, user_id), cause)
 
     async def _end_all(self, holdings: list[Holding], cause: str) -> int:
-        ended = [await self._whole(self._end(_giving(holding, cause))) for holding in holdings]
+        ended = [await self._whole(self._decisions.end(_giving(holding, cause))) for holding in holdings]
         return sum(holding is not None for holding in ended)
 
     def _check(self, resource: str) -> None:
@@ -181,41 +168,6 @@ class Holdings:
         active_at, is_stale = self.picture.tenures.liveness(holder)
         shown = project_holding(holder, view, active_at=active_at, is_stale=is_stale)
         return Refusal("occupied", f"{resource!r} is held by somebody else", holder=shown)
-
-    # Deciding
-
-    async def _decide(self, ask: Ask, policy: Policy) -> Granted | Refused | Cooling:
-        kind = self.picture.kind(ask.tenant, kind_of(ask.resource))
-        async with kind.turn():
-            decision = await self.kept.occupy(ask, terms_of(policy), self._context.now().at)
-            if isinstance(decision, Granted):
-                await self._decided(kind, decision.happenings)
-                self.picture.confirm(kind, decision.holding)
-        self.picture.tidy(kind)
-        return decision
-
-    async def _end(self, giving: Giving) -> Holding | None:
-        kind = self.picture.kind(giving.tenant, kind_of(giving.resource))
-        async with kind.turn():
-            decision = await self.kept.release(giving, self._context.now().at)
-            if isinstance(decision, Ended):
-                await self._decided(kind, decision.happenings)
-            else:
-                await self._correct(kind, giving, decision)
-        self.picture.tidy(kind)
-        return decision.holding if isinstance(decision, Ended) else None
-
-    async def _decided(self, kind: Kind, happenings: tuple[Happening, ...]) -> None:
-        for happening in happenings:
-            self._context.telemetry.occupancy[happening.kind] += 1
-        await self._bells.decided(kind, happenings)
-
-    async def _correct(self, kind: Kind, giving: Giving, decision: Lost) -> None:
-        """What the journal has no longer, because its user was erased, nobody holds here either."""
-        await self._bells.decided(kind, ())
-        shown = kind.held.find(giving.resource, giving.user_id)
-        if shown is not None and decision.current is None:
-            self.picture.apply(kind, (Happening("released", shown, cause=giving.cause),))
 
     async def _whole(self, deciding: Coroutine[Any, Any, T]) -> T:
         """To the end, also when nobody waits for it any more: what the journal decided must be told."""
@@ -254,7 +206,7 @@ class Holdings:
             for holding in self._bound(await self.kept.of_user(feed.tenant, feed.name)):
                 # Who came back meanwhile, and asked for it again, keeps it.
                 if holding.last_active_at < at or not await has_sessions(self._context, feed.tenant, feed.name):
-                    await self._end(_giving(holding, cause))
+                    await self._decisions.end(_giving(holding, cause))
             if cause == "node_lost":
                 # What the dead node last heard of the user nobody knows.
                 for holding in self.picture.of_user(feed.tenant, feed.name):
@@ -300,7 +252,7 @@ class Holdings:
 
     async def _try_to_end(self, holding: Holding, cause: str) -> None:
         try:
-            await self._end(_giving(holding, cause))
+            await self._decisions.end(_giving(holding, cause))
         except HereaboutsError as error:
             self._context.failed(error)
             self._context.later(RETRY_SECONDS, partial(self._end_later, holding, cause))
