@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from hereabouts.remote import Remote
 from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
+from hereabouts.testing.issuer import SECRET, Issuer
 from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually
 from hereabouts.top import drawn
@@ -114,6 +116,27 @@ async def test_every_node_says_in_which_rooms_a_user_is_and_nobody_else_s_of_who
     await ada.ask("status", status="invisible")
     await come_to([])
     assert [await rooms(arena, "ada") for arena in both] == [["cellar", "hall", "lobby"]] * 2
+
+
+async def test_a_member_may_read_its_room_at_every_node(store: ValkeyServer) -> None:
+    now = int(time.time())
+    token = Issuer("HS256", kid=None).sign({"sub": "ada", "iat": now, "exp": now + 600, "rooms": {"*": ["join"]}})
+    async with AsyncExitStack() as stack:
+        a, b = [
+            await stack.enter_async_context(
+                Arena({"auth": {"secret": SECRET}, "server": {"node": name}, "backend": {"url": store.url}})
+            )
+            for name in "ab"
+        ]
+        wire = await a.connect()
+        await wire.hello(token)
+        await wire.join("lobby")
+        for arena in (a, b):
+            url, headers = f"http://127.0.0.1:{arena.port}/v1/rooms", {"Authorization": f"Bearer {token}"}
+            async with httpx.AsyncClient(headers=headers, timeout=5) as http:
+                members = (await http.get(f"{url}/lobby/members")).raise_for_status().json()["members"]
+                assert [member["user_id"] for member in members] == ["ada"]
+                assert (await http.get(f"{url}/hall/members")).status_code == 403
 
 
 async def test_a_room_is_counted_over_all_nodes(both: Arenas) -> None:

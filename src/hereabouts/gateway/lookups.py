@@ -222,7 +222,7 @@ class Lookups:
     async def _page(self, asked: Asked[MembersParams, Nothing]) -> Page:
         params, identity, key = asked.params, asked.caller.identity, asked.caller.key
         name = key.name if key is not None else ""
-        view = self._reading.judge(identity, params.room)
+        view = await self._reading.judge(identity, params.room)
         if params.cursor is not None:
             return self._pages.later(identity, name, params.room, view, params.cursor, params.limit)
         return self._pages.first(identity, name, await self._reading.room(identity, params.room), params.limit)

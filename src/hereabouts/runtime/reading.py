@@ -217,7 +217,7 @@ class Reading:
 
     async def room(self, identity: Identity, room: str) -> RoomRead:
         """The roster of a room. Raises `Refusal` with `forbidden` by pattern or policy alone."""
-        view = self.judge(identity, room)
+        view = await self.judge(identity, room)
         standing = await self._at(identity, room, Audience(view, "roster"))
         return RoomRead(
             room=room,
@@ -231,7 +231,7 @@ class Reading:
 
     async def count(self, identity: Identity, room: str) -> RoomCount:
         """How many are in a room. Raises like `room`."""
-        view = self.judge(identity, room)
+        view = await self.judge(identity, room)
         if view == "none":
             return RoomCount(0, None)
         roster = (await self._at(identity, room, Audience(view, "count"))).roster
@@ -242,16 +242,24 @@ class Reading:
         check_id(user_id, "the id of a user", id_bytes=self._context.limits.id_bytes)
         if user_id not in (await self._sight(identity, [user_id]))[0].visible:
             return []
-        is_self = user_id == identity.user_id
+        if user_id == identity.user_id:
+            return sorted(await self._own_rooms(identity))
         rooms: set[str] = set()
         for owned in self._registry.of_user(identity.tenant, user_id):
             session = owned.session
-            if session.is_published and (is_self or not session.outcome.is_invisible):
+            if session.is_published and not session.outcome.is_invisible:
                 rooms.update(session.rooms)
-        rooms |= await self._rooms_elsewhere(FeedKey(identity.tenant, "user", user_id), is_self)
-        return sorted(room for room in rooms if is_self or self._shows(identity, room))
+        rooms |= await self._rooms_elsewhere(FeedKey(identity.tenant, "user", user_id), is_self=False)
+        own = await self._own_rooms(identity)
+        return sorted(room for room in rooms if self._shows(identity, room, is_member=room in own))
 
-    async def _rooms_elsewhere(self, feed: FeedKey, is_self: bool) -> set[str]:
+    async def _own_rooms(self, identity: Identity) -> set[str]:
+        """The rooms that the caller is in, with whatever session at whichever node. Others may not see it there."""
+        sessions = [owned.session for owned in self._registry.of_user(identity.tenant, identity.user_id)]
+        here = {room for session in sessions if session.is_published for room in session.rooms}
+        return here | await self._rooms_elsewhere(FeedKey(identity.tenant, "user", identity.user_id), is_self=True)
+
+    async def _rooms_elsewhere(self, feed: FeedKey, *, is_self: bool) -> set[str]:
         """The rooms of a user's sessions at other nodes, as the store has them."""
         peers, person = self._context.backend.peers, self._people.find(feed)
         if peers is None:
@@ -262,17 +270,16 @@ class Reading:
         ids = [r.session_id for r in records if isinstance(r, Presence) and r.owner != self._context.owner]
         return set().union(*map(moving.rooms, await asyncio.gather(*map(peers.kept, ids))))
 
-    def _shows(self, identity: Identity, room: str) -> bool:
-        is_member = self._is_member(identity, room)
+    def _shows(self, identity: Identity, room: str, *, is_member: bool) -> bool:
         if not (is_member or identity.grants.may("watch", room)):
             return False
         policy = self._context.policy(identity.tenant, identity.role, room)
         return view_of(identity, policy, "rooms", is_member=is_member) in ("full", "status")
 
-    def judge(self, identity: Identity, room: str) -> View:
-        """The view that the caller has of a room, before anything is looked up. Raises like `room`."""
+    async def judge(self, identity: Identity, room: str) -> View:
+        """The view that the caller has of a room, before anything of it is looked up. Raises like `room`."""
         check_id(room, "the id of a room", id_bytes=self._context.limits.id_bytes)
-        is_member = self._is_member(identity, room)
+        is_member = await self._is_member(identity, room)
         if not (is_member or identity.grants.may("watch", room)):
             raise Refusal("forbidden", f"the token does not grant watching {room!r}")
         policy = self._context.policy(identity.tenant, identity.role, room)
@@ -281,9 +288,13 @@ class Reading:
             raise Refusal("forbidden", f"the policy lets this role see nothing of {room!r}")
         return view
 
-    def _is_member(self, identity: Identity, room: str) -> bool:
-        sessions = self._registry.of_user(identity.tenant, identity.user_id)
-        return any(owned.session.is_published and room in owned.session.rooms for owned in sessions)
+    async def _is_member(self, identity: Identity, room: str) -> bool:
+        try:
+            return room in await self._own_rooms(identity)
+        except StoreUnavailable:
+            if not identity.grants.may("watch", room):
+                raise
+            return False
 
     async def _at(self, identity: Identity, room: str, audience: Audience) -> _Standing:
         """The room now. Where nobody of the audience looks on this node the position is one of its own."""
