@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from hereabouts.errors import StoreUnavailable
+from hereabouts.journal.base import LastSeen
 from hereabouts.protocol import codes
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.raw import RawSocket
@@ -241,6 +243,23 @@ async def test_no_hello_in_time() -> None:
         wire = await arena.connect()
         await wire.socket.ping()
         assert await wire.closed(within=2) == 4101
+
+
+async def test_a_hello_that_the_server_is_too_slow_for_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with limited(hello_seconds=0.3) as arena:
+        answered = asyncio.Event()
+
+        async def slow(tenant: str, user_ids: list[str]) -> dict[str, LastSeen]:
+            await answered.wait()
+            return {}
+
+        monkeypatch.setattr(arena.node.context.journal, "last_seen", slow)
+        wire = await arena.connect()
+        await wire.say("hello", token="dev:ada")
+        assert await wire.closed(within=2) == 4203
+        answered.set()
+        await eventually(lambda: not arena.node.driver.links)
+        await arena.enter("bob")
 
 
 async def test_connections_that_say_nothing_are_bounded_by_address() -> None:

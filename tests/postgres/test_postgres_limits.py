@@ -12,7 +12,7 @@ from hereabouts.errors import JournalUnavailable, Refusal
 from hereabouts.journal.history import SESSIONS_MOST, Pick
 from hereabouts.journal.postgres import PostgresJournal
 from hereabouts.journal.postgres_history import QUESTIONS_MOST, PostgresHistory
-from hereabouts.journal.postgres_pool import Connection
+from hereabouts.journal.postgres_pool import Act, Connection
 from hereabouts.journal.postgres_rows import write
 from hereabouts.testing.journal_contract import AT, HOUR, T, opened
 
@@ -57,4 +57,27 @@ async def test_an_attendance_of_too_many_sessions_is_refused(database: str) -> N
         await journal._history.spans(T, span, Pick(), AT + HOUR)
     assert refused.value.code == "limit_exceeded"
     assert len(await journal._history.spans(T, span, Pick(limit=3), AT + HOUR)) == 3
+    await journal.close()
+
+
+async def test_many_who_read_while_it_is_written_read_once_each(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waited for a connection has missed many writes, and must not stand in line anew for that."""
+    journal = PostgresJournal(database, flush_seconds=0.001)
+    await journal.open()
+    look, looks = journal._pool.look, 0
+
+    async def counted(act: Act[object]) -> object:
+        nonlocal looks
+        looks += 1
+        return await look(act)
+
+    monkeypatch.setattr(journal._pool, "look", counted)
+
+    async def comes(number: int) -> None:
+        await journal.last_seen(T, [f"u{number}"])
+        journal.record([opened(f"s{number}", f"u{number}", AT)])
+        await journal.declared(T, f"u{number}")
+
+    await asyncio.gather(*map(comes, range(1_000)))
+    assert looks < 2_400
     await journal.close()

@@ -21,7 +21,7 @@ from hereabouts.journal.postgres_history import PostgresHistory
 from hereabouts.journal.postgres_occupancies import PostgresOccupancies
 from hereabouts.journal.postgres_outbox import PostgresOutbox
 from hereabouts.journal.postgres_policies import PostgresPolicies
-from hereabouts.journal.postgres_pool import STATEMENT_SECONDS, Act, Pool, T
+from hereabouts.journal.postgres_pool import STATEMENT_SECONDS, Act, Connection, Pool, T
 from hereabouts.journal.postgres_recovery import recover
 from hereabouts.journal.postgres_relations import PostgresRelations
 from hereabouts.journal.postgres_subjects import PostgresSubjects
@@ -127,11 +127,11 @@ class PostgresJournal(QueuedJournal):
 
     async def read(self, act: Act[T]) -> T:
         """Read what is stored, all as of one moment, so that together with the queue nothing is missing."""
-        return await self._whole(partial(self._pool.read, act))
+        return await self._whole(lambda begin: self._pool.read(_begun(begin, act)))
 
     async def look(self, act: Act[T]) -> T:
         """The same with a single statement."""
-        return await self._whole(partial(self._pool.look, act))
+        return await self._whole(lambda begin: self._pool.look(_begun(begin, act)))
 
     async def _stored_last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         return await self.look(partial(postgres_rows.last_seen, tenant=tenant, user_ids=user_ids))
@@ -164,3 +164,11 @@ class PostgresJournal(QueuedJournal):
 
     async def _prune_some(self, kind: str, before_at: int) -> int:
         return await self.write(partial(postgres_state.prune, kind=kind, before_at=before_at))
+
+
+def _begun(begin: Callable[[], None], act: Act[T]) -> Act[T]:
+    async def begun(connection: Connection) -> T:
+        begin()
+        return await act(connection)
+
+    return begun

@@ -98,11 +98,19 @@ class QueuedJournal(Journal):
 
     # Reading
 
-    async def _whole(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read what is stored, so that together with the queue nothing is missing."""
-        while True:
+    async def _whole(self, read: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
+        """Read what is stored, so that together with the queue nothing is missing.
+
+        `read` calls what it is given when its turn has come: how long it waited for that does not count.
+        """
+        done = 0
+
+        def begin() -> None:
+            nonlocal done
             done = self._queue.done
-            found = await read()
+
+        while True:
+            found = await read(begin)
             # A row that left the queue meanwhile may be in neither.
             if done == self._queue.done:
                 return found

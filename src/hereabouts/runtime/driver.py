@@ -361,8 +361,10 @@ class Driver:
             self._people.advance(item, now)
 
     def _wake_link(self, link: Link, tick: float) -> None:
-        if link.phase in ("new", "greeting") and link.hello_tick <= tick:
+        if link.phase == "new" and link.hello_tick <= tick:
             self.part(link, codes.NO_HELLO, f"no hello within {self._context.limits.hello_seconds} s")
+        elif link.phase == "greeting" and link.hello_tick <= tick:
+            self.part(link, codes.OVERLOADED, "the server could not welcome this connection in time")
         elif link.expires_tick is not None and link.expires_tick <= tick:
             self.refuse(link, Refusal("token_expired", "the token ran out"), None)
             self.part(link, codes.UNAUTHENTICATED, "the token ran out")
