@@ -81,7 +81,10 @@ class Peers(ABC):
 
     @abstractmethod
     def lost(self) -> None:
-        """The store's life is a new one: what this node noted there may be gone, and is noted anew with each put."""
+        """The store's life is a new one: what this node noted there may be gone, and is noted anew with each put.
+
+        Followers hear nothing more until `reread`.
+        """
 
     @abstractmethod
     def register(self, generation: str) -> None:

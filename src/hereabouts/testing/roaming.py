@@ -86,6 +86,8 @@ class Tab:
         try:
             welcome = await client.hello(process.node, resume=resume)
         except TimeoutError:
+            assert client.wire is not None
+            client.wire.drop()
             raise Lost from None
         self._client = client
         wire = client.wire

@@ -6,6 +6,7 @@ Between the two stands a `Line` a node, which can be slow, cut, deaf or lossy. T
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 from random import Random
 from typing import Any
 
@@ -31,6 +32,7 @@ class Line:
         self.delay_seconds = delay_seconds
         self.turns = Gate()
         self.renewals = Gate()
+        self.network = copy_context()  # what is under way arrives, whatever befalls who sent it
         self.is_cut = False
         self.is_silent = False
         self.is_deaf = False
@@ -108,7 +110,7 @@ class Subscription:
         loop = asyncio.get_running_loop()
         self._last_tick = max(self._last_tick, loop.time() + self._line.delay())
         self._arriving.append(message)
-        loop.call_at(self._last_tick, self._arrive)
+        loop.call_at(self._last_tick, self._arrive, context=self._line.network)
 
     def _arrive(self) -> None:
         first = self._line.random.randrange(len(self._arriving)) if self._line.reorders else 0

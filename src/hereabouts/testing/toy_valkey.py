@@ -37,6 +37,7 @@ class ToyValkey:
                 (scripts.COMMIT, self._commit),
                 (scripts.FOLLOW, self._follow),
                 (scripts.RENEW, self._renew),
+                (scripts.KEEP, self._keep),
             )
             for name in (script.text, script.digest)
         }
@@ -125,6 +126,10 @@ class ToyValkey:
 
     def _follow(self, key: bytes, new_epoch: bytes, kept: bytes) -> Hash:
         return dict(self.keys.setdefault(key, {b"@epoch": new_epoch, b"@seq": b"0"}))
+
+    def _keep(self, key: bytes, field: bytes, payload: bytes) -> None:
+        if key in self.keys:
+            self._set(key, field, payload)
 
     def _renew(self, key: bytes, owner: bytes, registered: bytes, generation: bytes, note: bytes) -> list[Any]:
         now = b"%d" % self.now_at()

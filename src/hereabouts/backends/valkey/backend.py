@@ -78,6 +78,7 @@ class ValkeyBackend(Backend):
             self._index,
             self._asking,
             self._take_away,
+            self._stale,
             self._reread,
             self._doubters,
         )
@@ -103,7 +104,7 @@ class ValkeyBackend(Backend):
         notes = self._index.before(feed, change)
         verb = "put" if isinstance(change, Put) else "remove"
         commit, users = await self._apply(feed, change, verb)
-        self._index.after(feed, change, commit.applied or commit.before is None)
+        self._index.after(feed, change, commit.applied)
         if any(note.exception() for note in notes):
             # They went before the commit; in a Cluster to another server.
             self._doubt(True)
@@ -268,12 +269,15 @@ class ValkeyBackend(Backend):
 
     def _doubt(self, lost: bool) -> None:
         """Followers hear nothing more until all feeds were read anew; when that is, is the nodes' to say."""
-        for following in self._feeds.values():
-            following.is_stale = following.position is not None
+        self._stale()
         for doubter in self._doubters:
             doubter(lost)
         if not self._doubters:
             self._start(self._reread_at_last())
+
+    def _stale(self) -> None:
+        for following in self._feeds.values():
+            following.is_stale = following.position is not None
 
     async def _reread_at_last(self) -> None:
         while any(following.is_stale for following in self._feeds.values()):

@@ -12,6 +12,7 @@ import msgspec
 
 from hereabouts.backends.base import Place
 from hereabouts.backends.valkey.keys import Keys
+from hereabouts.backends.valkey.scripts import KEEP
 from hereabouts.backends.valkey.store import Argument, Store
 from hereabouts.engine.records import Change, Declaration, FeedKey, Owner, Put
 
@@ -69,7 +70,7 @@ class Index:
 
     async def keep(self, session_id: str, payload: bytes) -> None:
         """See `Peers.keep`."""
-        await self._store.call("HSET", self._keys.session(session_id), SESSION, payload)
+        await self._store.run(KEEP, self._keys.session(session_id), SESSION, payload)
 
     async def kept(self, session_id: str) -> tuple[bytes, list[Place]] | None:
         """See `Peers.kept`."""

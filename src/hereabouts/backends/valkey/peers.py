@@ -25,6 +25,7 @@ class ValkeyPeers(Peers):
         index: Index,
         asking: Asking,
         take: Callable[[Place, Remove], Awaitable[Commit]],
+        stale: Callable[[], None],
         reread: Callable[[], Awaitable[None]],
         doubters: list[Callable[[bool], None]],
     ) -> None:
@@ -34,6 +35,7 @@ class ValkeyPeers(Peers):
         self._index = index
         self._asking = asking
         self._take = take
+        self._stale = stale
         self._reread = reread
         self._doubters = doubters
 
@@ -52,6 +54,7 @@ class ValkeyPeers(Peers):
     def lost(self) -> None:
         """See `Peers.lost`."""
         self._index.lost()
+        self._stale()
 
     def register(self, generation: str) -> None:
         """See `Peers.register`."""

@@ -88,4 +88,12 @@ return {now, before or '', redis.call('HGETALL', KEYS[1])}
 Gives that time, the lease before, and all leases there are.
 """
 
-ALL: Final = (COMMIT, FOLLOW)
+KEEP: Final = _script("""
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+end
+return 1
+""")
+"""Keep what goes with a session, if any of it stands: what comes late would be kept for ever."""
+
+ALL: Final = (COMMIT, FOLLOW, KEEP)
