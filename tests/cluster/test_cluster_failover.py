@@ -1,4 +1,4 @@
-"""A master of the Cluster dies under two nodes, and a slot moves under a room that is watched: nobody is gone."""
+"""A master of the Cluster dies under two nodes, and its replica had heard nothing of it: nobody is gone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from redis.crc import key_slot
 
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.valkey import ValkeyCluster, valkey_cluster
@@ -77,35 +76,19 @@ async def test_a_replica_that_had_heard_nothing_takes_over_and_nobody_leaves(
 
 
 async def places(arena: Arena) -> int:
-    """How many records the store has noted as the node's."""
+    """How many records the store has noted as those of the node's users; its own probe comes and goes."""
     peers = arena.node.context.backend.peers
     assert peers is not None
-    return len(await peers.places(arena.node.context.owner))
+    noted = await peers.places(arena.node.context.owner)
+    return sum(place.feed.tenant == "default" for place in noted)
 
 
-async def all_goes_on(viewers: list[Wire], users: list[Wire], step: int = 1) -> None:
+async def all_goes_on(viewers: list[Wire], users: list[Wire]) -> None:
     """What each user does is seen by everybody, and nobody was seen to leave."""
     for n, room in enumerate(ROOMS):
-        await users[n].ask("update", room=room, state={"step": step})
+        await users[n].ask("update", room=room, state={"n": n})
     for viewer in viewers:
         for n, room in enumerate(ROOMS):
             await viewer.event(room, "update", f"user-{n}", within=10)
             assert shows(viewer, room, [f"user-{n}", "viewer-0", "viewer-1"])
         assert gone(viewer) == []
-
-
-async def test_a_slot_moves_under_a_room_that_is_watched(cluster: ValkeyCluster, arenas: Arenas) -> None:
-    viewers, users = await crowd(arenas)
-    key = f"hb:{{room:default:{ROOMS[0]}}}"
-    slot, at = key_slot(key.encode()), cluster.master_of(key)
-    source, target = cluster.masters[at], cluster.masters[at - 1]
-    here, there = source.order("CLUSTER", "MYID"), target.order("CLUSTER", "MYID")
-    target.order("CLUSTER", "SETSLOT", slot, "IMPORTING", here)
-    source.order("CLUSTER", "SETSLOT", slot, "MIGRATING", there)
-    await all_goes_on(viewers, users)
-    source.order("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
-    await all_goes_on(viewers, users, 2)  # the source answers with ASK
-    for server in (target, source):
-        server.order("CLUSTER", "SETSLOT", slot, "NODE", there)
-    await all_goes_on(viewers, users, 3)  # it answers with MOVED
-    assert target.holds(key)

@@ -20,14 +20,29 @@ async def test_a_subscription_that_is_connected_and_deaf_is_replaced(store: Valk
     await hearing.open()
     await speaking.open()
     mirror = await follow(hearing, ROOM)
-    # The server forgets the subscriptions of a connection that stays open.
-    await hearing.listening.line.sunsubscribe()
+    # It does not hear itself any more; nothing else is wrong with the connection.
+    hearing.listening.lines[""].pulse = "elsewhere"
+    await eventually(lambda: hearing.readings()["store_breaks_total"] == 1, within=10)
     done = await speaking.commit(ROOM, Put(record("s1", owner=ELSEWHERE)))
-    await eventually(lambda: mirror.position == done.position, within=10)
-    assert hearing.readings()["store_breaks_total"] == 1
+    await eventually(lambda: mirror.position == done.position)
     done = await speaking.commit(ROOM, removal(record("s1", owner=ELSEWHERE)))
     await eventually(lambda: mirror.position == done.position)
     assert not mirror.picture
+    await hearing.close()
+    await speaking.close()
+
+
+async def test_a_channel_that_the_store_ends_is_asked_for_again(store: ValkeyServer) -> None:
+    hearing, speaking = ValkeyBackend(store.url, HERE), ValkeyBackend(store.url, ELSEWHERE)
+    await hearing.open()
+    await speaking.open()
+    mirror = await follow(hearing, ROOM)
+    await hearing.listening.lines[""].remove(hearing.keys.feed(ROOM))
+    done = await speaking.commit(ROOM, Put(record("s1", owner=ELSEWHERE)))
+    await eventually(lambda: mirror.position == done.position)
+    done = await speaking.commit(ROOM, removal(record("s1", owner=ELSEWHERE)))
+    await eventually(lambda: mirror.position == done.position)
+    assert hearing.readings()["store_breaks_total"] == 0
     await hearing.close()
     await speaking.close()
 

@@ -7,36 +7,66 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from redis.crc import key_slot
 
 from hereabouts.backends.base import Backend
 from hereabouts.backends.valkey.backend import ValkeyBackend
 from hereabouts.engine.records import Owner, Put
 from hereabouts.errors import StoreUnavailable
-from hereabouts.testing.backend_contract import HERE, ROOM, BackendContract, record
+from hereabouts.testing.backend_contract import ELSEWHERE, HERE, ROOM, BackendContract, record
 from hereabouts.testing.mirror import follow
-from hereabouts.testing.valkey import valkey_cluster, valkey_sentinel
+from hereabouts.testing.valkey import ValkeyCluster, valkey_cluster, valkey_sentinel
 from hereabouts.testing.waiting import eventually, pause
 
 
 @pytest.fixture(scope="module")
-def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Cluster of three."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyCluster]:
+    """A Cluster of three."""
     with valkey_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        yield cluster.url
+        yield cluster
 
 
 class TestValkeyCluster(BackendContract):
     prefixes = count()
 
     @pytest.fixture(autouse=True)
-    def _engine(self, cluster_url: str) -> None:
-        self._url = cluster_url
+    def _engine(self, cluster: ValkeyCluster) -> None:
+        self._url = cluster.url
 
     def backend(self) -> Backend:
         return ValkeyBackend(self._url, HERE, prefix=f"t{next(self.prefixes)}")
 
     def test_any_history(self) -> None:
         """What is decided is decided by the same scripts, which a single server has shown at length."""
+
+
+async def test_a_slot_moves_under_a_room_that_is_followed(cluster: ValkeyCluster) -> None:
+    hearing, speaking = (ValkeyBackend(cluster.url, owner, prefix="moves") for owner in (HERE, ELSEWHERE))
+    await hearing.open()
+    await speaking.open()
+    mirror = await follow(hearing, ROOM)
+
+    async def shows(n: int) -> None:
+        done = await speaking.commit(ROOM, Put(record("s1", owner=ELSEWHERE, seen_at=n)))
+        await eventually(lambda: mirror.position == done.position)
+
+    key = hearing.keys.feed(ROOM)
+    slot, at = key_slot(key.encode()), cluster.master_of(key)
+    source, target = cluster.masters[at], cluster.masters[at - 1]
+    here, there = source.order("CLUSTER", "MYID"), target.order("CLUSTER", "MYID")
+    await shows(1)
+    target.order("CLUSTER", "SETSLOT", slot, "IMPORTING", here)
+    source.order("CLUSTER", "SETSLOT", slot, "MIGRATING", there)
+    await shows(2)
+    source.order("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+    await shows(3)  # the source answers with ASK
+    for server in (target, source):
+        server.order("CLUSTER", "SETSLOT", slot, "NODE", there)
+    await shows(4)  # it answers with MOVED, and has ended the subscription
+    await shows(5)
+    assert hearing.readings()["store_breaks_total"] == 0
+    await hearing.close()
+    await speaking.close()
 
 
 async def test_a_node_goes_on_with_the_master_that_sentinel_names(tmp_path: Path) -> None:

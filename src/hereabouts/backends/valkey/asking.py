@@ -81,6 +81,5 @@ class Asking:
             pass  # who asked does not wait for long
 
     async def _say(self, to: Owner, kind: Literal["asked", "answered"], number: int, payload: bytes) -> None:
-        publish = "SPUBLISH" if self._store.is_sharded else "PUBLISH"
         said = _Said(kind, number, self._owner, Raw(payload))
-        await self._store.call(publish, self._keys.canary(to), msgspec.json.encode(said))
+        await self._store.call("SPUBLISH", self._keys.canary(to), msgspec.json.encode(said))

@@ -125,7 +125,7 @@ class ValkeyBackend(Backend):
             user_id, incarnation, owner = change.user_id, change.incarnation, change.owner
         answer = await self.store.run(
             COMMIT, self.keys.feed(feed), verb, user_id, place, incarnation, codec.owner_text(owner), kind, kept,
-            codec.encode_step(change), self._new_epoch(), self._publish, KEPT_SECONDS,
+            codec.encode_step(change), self._new_epoch(), KEPT_SECONDS,
         )  # fmt: skip
         return codec.read_commit(answer, place), int(answer[4])
 
@@ -163,7 +163,7 @@ class ValkeyBackend(Backend):
 
     async def signal(self, feed: FeedKey, user_id: str, on: bool) -> None:
         """See `Backend.signal`."""
-        await self.store.call(self._publish, self.keys.feed(feed), codec.encode_signal(user_id, on))
+        await self.store.call("SPUBLISH", self.keys.feed(feed), codec.encode_signal(user_id, on))
 
     def on_health(self, listener: Callable[[bool], None]) -> None:
         """See `Backend.on_health`."""
@@ -264,8 +264,12 @@ class ValkeyBackend(Backend):
 
     # When steps may have been missed
 
-    def _missed(self) -> None:
-        self._doubt(False)
+    def _missed(self, channel: str | None) -> None:
+        following = self._by_key.get(channel or "")
+        if channel is None:
+            self._doubt(False)
+        elif following is not None:
+            self._check(following, 0.0)
 
     def _doubt(self, lost: bool) -> None:
         """Followers hear nothing more until all feeds were read anew; when that is, is the nodes' to say."""
@@ -304,10 +308,6 @@ class ValkeyBackend(Backend):
         return await self._begin(following.key)
 
     # Small things
-
-    @property
-    def _publish(self) -> str:
-        return "SPUBLISH" if self.store.is_sharded else "PUBLISH"
 
     def _new_epoch(self) -> str:
         self._epochs += 1

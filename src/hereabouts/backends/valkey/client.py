@@ -52,6 +52,33 @@ def connect_blocking(address: Address, answer_seconds: float) -> Any:
     return redis.Redis(host=host, port=port, **common)
 
 
+def is_cluster(client: Any) -> bool:
+    """Whether it is a client of a Cluster."""
+    return isinstance(client, waiting.RedisCluster)
+
+
+async def places(client: Any) -> tuple[str, ...]:
+    """The servers that have a part of the channels, as they are now: the masters of a Cluster, or the one."""
+    if not is_cluster(client):
+        return ("",)
+    await client.nodes_manager.initialize()
+    return tuple(node.name for node in client.get_primaries())
+
+
+def place_of(client: Any, channel: str) -> str:
+    """Which of the `places` has the channel, as far as the client knows."""
+    return str(client.get_node_from_key(channel).name) if is_cluster(client) else ""
+
+
+def connect_server(client: Any, place: str) -> Any:
+    """A client of one of the `places`; of a single server it is the same."""
+    if not is_cluster(client):
+        return client
+    node = client.get_node(node_name=place)
+    pool = waiting.ConnectionPool(connection_class=node.connection_class, **node.connection_kwargs)
+    return waiting.Redis.from_pool(pool)
+
+
 async def close(client: Any) -> None:
     """Close a client, and what it asks for the master, which redis-py leaves open."""
     for watcher in _watchers(client):

@@ -1,21 +1,20 @@
-"""The subscription: what the store publishes, heard on one connection that is replaced when it breaks or falls deaf.
+"""The subscriptions: what the store publishes, heard on one connection to each server that has channels.
 
-A subscription can be connected and deaf: the store forgot it, or something between swallows what it says. So the node
-publishes to itself, and takes a connection on which it does not hear itself for a broken one.
+They are replaced together when one breaks or falls deaf. A subscription can be connected and deaf: the store forgot
+it, or something between swallows what it says. So the node publishes to itself on each, and takes a connection on which
+it does not hear itself for a broken one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Final
 
-from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES
+from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES, place_of, places
+from hereabouts.backends.valkey.line import PULSE_SECONDS, Line
 from hereabouts.backends.valkey.store import Store
 from hereabouts.errors import ConfigError, StoreUnavailable
-
-CANARY_SECONDS: Final = 1.0
-"""How often the node calls itself; after three calls unheard the connection is taken for deaf."""
 
 TRY_SECONDS: Final = 0.2
 """How long to wait before the next attempt to connect."""
@@ -24,7 +23,7 @@ TRY_SECONDS: Final = 0.2
 class Listening:
     """Hears channels. `heard` is given each message, `told` what other nodes say to this one.
 
-    `broken` is called when some may have been missed.
+    `broken` is called when some may have been missed: with the channel, or with `None` for any of all.
     """
 
     def __init__(
@@ -33,7 +32,7 @@ class Listening:
         canary: str,
         heard: Callable[[str, bytes], None],
         told: Callable[[bytes], None],
-        broken: Callable[[], None],
+        broken: Callable[[str | None], None],
     ) -> None:
         self._store = store
         self._canary = canary
@@ -41,20 +40,21 @@ class Listening:
         self._told = told
         self._broken = broken
         self._channels: dict[str, asyncio.Future[None]] = {}
-        self.line: Any = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._heard_tick = 0.0
+        self.lines: dict[str, Line] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.breaks = 0
 
     async def open(self) -> None:
         """Connect. Raises `ConfigError` where that fails."""
+        self._channels[self._canary] = asyncio.get_running_loop().create_future()
         try:
             await self._connect()
         except FAILURES as error:
             raise ConfigError(
                 f"the store took commands, but no subscription: {error or type(error).__name__}"
             ) from None
-        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._call())]
+        self._start(self._listen())
+        self._start(self._call())
 
     async def close(self) -> None:
         """Hear no more."""
@@ -75,59 +75,60 @@ class Listening:
 
     async def remove(self, channel: str) -> None:
         """Hear it no more."""
-        if self._channels.pop(channel, None) is None or self.line is None:
+        if self._channels.pop(channel, None) is None or not self.lines:
             return
         try:
-            await (self.line.sunsubscribe if self._store.is_sharded else self.line.unsubscribe)(channel)
-        except (*FAILURES, RuntimeError):
+            await self._line_of(channel).remove(channel)
+        except (*FAILURES, RuntimeError, KeyError):
             self._fail()
 
-    # The connection
+    # The connections
 
     async def _connect(self) -> None:
-        line = self._store.client.pubsub()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await (line.ssubscribe if self._store.is_sharded else line.subscribe)(self._canary)
+            for place in await places(self._store.client):
+                line = self.lines[place] = Line(self._store.client, place, self._canary)
+                await line.open()
         except BaseException:
-            await line.aclose()
+            await self._hang_up()
             raise
-        self.line = line
-        self._heard_tick = asyncio.get_running_loop().time()
         for channel, future in self._channels.items():
             if future.done():
                 self._channels[channel] = asyncio.get_running_loop().create_future()
-        await self._say(list(self._channels))
+        await self._say(self._channels)
+
+    def _line_of(self, channel: str) -> Line:
+        return self.lines[place_of(self._store.client, channel)]
 
     async def _say(self, channels: Iterable[str]) -> None:
-        wanted = list(channels)
-        line = self.line
-        if not wanted or line is None:
+        if not self.lines:
             return
         try:
-            for start in range(0, len(wanted), 500):
-                some = wanted[start : start + 500]
-                await (line.ssubscribe if self._store.is_sharded else line.subscribe)(*some)
-        except (*FAILURES, RuntimeError):
+            by_line: dict[Line, list[str]] = {}
+            for channel in channels:
+                by_line.setdefault(self._line_of(channel), []).append(channel)
+            for line, wanted in by_line.items():
+                await line.add(wanted)
+        except (*FAILURES, RuntimeError, KeyError):
             self._fail()
 
     def _fail(self) -> None:
-        """Let the listening task notice that the connection is of no more use."""
-        self._heard_tick = 0.0
+        """Let the listening task notice that the connections are of no more use."""
+        for line in self.lines.values():
+            line.heard_tick = 0.0
 
     async def _hang_up(self) -> None:
-        line, self.line = self.line, None
-        if line is not None:
-            try:
-                await line.aclose()
-            except (*FAILURES, RuntimeError):
-                pass
+        lines, self.lines = self.lines, {}
+        for line in lines.values():
+            await line.close()
 
     async def _listen(self) -> None:
         while True:
             try:
-                await self._hear()
-            except (*FAILURES, RuntimeError, AttributeError):
+                async with asyncio.TaskGroup() as group:
+                    for line in self.lines.values():
+                        group.create_task(self._hear(line))
+            except* (*FAILURES, RuntimeError, AttributeError):
                 pass
             self.breaks += 1
             await self._hang_up()
@@ -138,36 +139,56 @@ class Listening:
             try:
                 await self._connect()
                 break
-            except FAILURES:
+            except (*FAILURES, KeyError):
                 self._store.lost()
                 await asyncio.sleep(TRY_SECONDS)
-        self._broken()
+        self._broken(None)
 
-    async def _hear(self) -> None:
-        line = self.line
-        while asyncio.get_running_loop().time() - self._heard_tick < 3 * CANARY_SECONDS:
-            message = await line.get_message(timeout=CANARY_SECONDS)
+    async def _hear(self, line: Line) -> None:
+        while True:
+            message = await line.hear()
             if message is not None:
-                self._take(message["type"], message["channel"].decode(), message["data"])
+                self._take(line, message["type"], message["channel"].decode(), message["data"])
 
-    def _take(self, kind: str, channel: str, data: Any) -> None:
-        if kind in ("message", "smessage"):
-            if channel == self._canary:
-                self._heard_tick = asyncio.get_running_loop().time()
-                if data:
-                    self._told(data)
+    def _take(self, line: Line, kind: str, channel: str, data: Any) -> None:
+        if kind == "smessage":
+            if channel == line.pulse:
+                line.heard_tick = asyncio.get_running_loop().time()
+            elif channel == self._canary:
+                self._told(data)
             else:
                 self._heard(channel, data)
-        elif kind in ("subscribe", "ssubscribe"):
+        elif kind == "ssubscribe":
             confirmed = self._channels.get(channel)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
+        elif kind == "sunsubscribe" and (channel in self._channels or channel == line.pulse):
+            self._start(self._follow(channel))
+
+    async def _follow(self, channel: str) -> None:
+        """A channel that is wanted was ended by the server: its slot is another's now, or it forgot."""
+        if channel not in self._channels:
+            self._fail()
+            return
+        if not self._channels[channel].done():
+            return  # it was let go of and is asked for again; that answer comes next
+        self._channels[channel] = asyncio.get_running_loop().create_future()
+        try:
+            await self._store.call("EXISTS", channel)  # is answered with MOVED, from which the client learns
+            await self._say([channel])
+            await self.add(channel)
+            self._broken(channel)
+        except StoreUnavailable:
+            self._fail()
 
     async def _call(self) -> None:
-        publish = "SPUBLISH" if self._store.is_sharded else "PUBLISH"
         while True:
-            try:
-                await self._store.call(publish, self._canary, b"")
-            except StoreUnavailable:
-                pass
-            await asyncio.sleep(CANARY_SECONDS)
+            for line in tuple(self.lines.values()):
+                # Where it fails nothing is heard, which is what counts.
+                self._store.asked("SPUBLISH", line.pulse, b"").add_done_callback(asyncio.Future.exception)
+            await asyncio.sleep(PULSE_SECONDS)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

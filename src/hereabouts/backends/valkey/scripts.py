@@ -8,7 +8,8 @@ keep Lua from taking a place of digits for a number.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 
 class Script(NamedTuple):
@@ -27,7 +28,7 @@ COMMIT: Final = _script("""
 local feed = KEYS[1]
 local verb, user, place = ARGV[1], 'u' .. ARGV[2], 's' .. ARGV[3]
 local incarnation, owner, kind, record = tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
-local body, new_epoch, publish, kept = ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local body, new_epoch, kept = ARGV[8], ARGV[9], ARGV[10]
 local found = redis.call('HMGET', feed, '@epoch', '@seq', user)
 local epoch, packed = found[1], found[3]
 local records = packed and cmsgpack.unpack(packed) or {}
@@ -60,11 +61,21 @@ if users == 0 then
 elseif users == 1 and not packed then
   redis.call('PERSIST', feed)
 end
-redis.call(publish, feed, epoch .. ' ' .. seq .. ' ' .. users .. ' ' .. body)
+redis.call('SPUBLISH', feed, epoch .. ' ' .. seq .. ' ' .. users .. ' ' .. body)
 return {1, epoch, seq, packed or '', users}
 """)
 """Apply one change: look, decide, write, count on, publish. Gives whether it applied, the position, what the user
 had, and how many users there are."""
+
+
+def published(command: Sequence[Any], answer: Any) -> bytes | None:
+    """The step that a command published, if it was a commit that applied."""
+    if command[1] not in (COMMIT.digest, COMMIT.text) or not answer[0]:
+        return None
+    _, epoch, seq, _, users = answer
+    body: bytes = command[11]
+    return b"%s %d %d %s" % (epoch, seq, users, body)
+
 
 FOLLOW: Final = _script("""
 if redis.call('HSETNX', KEYS[1], '@epoch', ARGV[1]) == 1 then

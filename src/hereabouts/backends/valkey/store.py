@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import AskError, NoScriptError, ResponseError, TryAgainError
 
 from hereabouts.backends.valkey.address import Address
 from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES, close, connect
-from hereabouts.backends.valkey.scripts import ALL, Script
+from hereabouts.backends.valkey.scripts import ALL, Script, published
 from hereabouts.errors import ConfigError, StoreUnavailable
 
 PROBE_SECONDS: Final = 0.25
@@ -37,8 +37,6 @@ class Store:
         self._connect = connect
         self.client: Any = None
         self.is_cluster = address.is_cluster
-        # Over a Cluster steps go out on its bus, heard on one connection; redis-py reads sharded channels in turns.
-        self.is_sharded = not address.is_cluster
         self.is_healthy = True
         self.calls = 0
         self._waiting: list[tuple[tuple[Argument, ...], asyncio.Future[Any]]] = []
@@ -132,7 +130,24 @@ class Store:
         for command in commands:
             pipeline.execute_command(*command)
         async with asyncio.timeout(ANSWER_SECONDS):
-            return list(await pipeline.execute(raise_on_error=False))
+            if not self.is_cluster:
+                return list(await pipeline.execute(raise_on_error=False))
+            answers = await pipeline.execute(raise_on_error=False, allow_redirections=False)
+            return [await self._final(*pair) for pair in zip(commands, answers, strict=True)]
+
+    async def _final(self, command: tuple[Argument, ...], answer: Any) -> Any:
+        """The answer, from another server of the Cluster where the first one names it."""
+        if not isinstance(answer, AskError | TryAgainError):
+            return answer
+        try:
+            final = await self.client.execute_command(*command)
+            step = published(command, final) if type(answer) is AskError else None
+            if step is not None:
+                # A slot moves key by key, and who listens does so where the slot still is.
+                await self.client.execute_command("SPUBLISH", command[3], step)
+        except FAILURES as error:
+            return error
+        return final
 
     # Health
 
