@@ -126,7 +126,7 @@ async def test_a_node_whose_subscription_is_deaf_shows_what_it_missed(store: Val
         # The store forgets what the connection wants to hear, and the connection stays.
         backend = a.node.context.backend
         assert isinstance(backend, ValkeyBackend)
-        await backend.listening.line.sunsubscribe()
+        await backend.listening.lines[""].remove()
         await goes.say("bye")
         await b.enter("comes", ROOM)
         await here.event(ROOM, "leave", "goes", within=10)

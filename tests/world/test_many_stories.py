@@ -57,10 +57,10 @@ def test_a_store_that_is_emptied_under_churn_loses_nobody_and_converges() -> Non
             viewer = await world.observer(ROOM)
             stays = [await world.enter(f"stays{n}", ROOM, node=n) for n in range(3)]
             for turn in range(6):
+                await asyncio.sleep(world.random.uniform(0, 3))
                 comes = await world.enter(f"comes{turn}", ROOM, node=turn % 3)
                 world.engine.flush()
                 await comes.ask("update", room=ROOM, state={"turn": turn})
-                await asyncio.sleep(world.random.uniform(0, 3))
             emptied = world.tick
             await viewer.heard(lambda message: message["type"] == "restored", within_seconds=10)
             assert world.tick - emptied < CONVERGES_SECONDS

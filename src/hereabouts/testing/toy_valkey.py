@@ -101,7 +101,6 @@ class ToyValkey:
         record: bytes,
         body: bytes,
         new_epoch: bytes,
-        publish: bytes,
         kept: bytes,
     ) -> list[int | bytes]:
         feed, field, name = self._hash(key), b"u" + user, f"s{place.decode()}"

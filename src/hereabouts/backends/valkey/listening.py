@@ -85,13 +85,15 @@ class Listening:
     # The connections
 
     async def _connect(self) -> None:
+        lines: dict[str, Line] = {}
         try:
             for place in await places(self._store.client):
-                line = self.lines[place] = Line(self._store.client, place, self._canary)
+                line = lines[place] = Line(self._store.client, place, self._canary)
                 await line.open()
         except BaseException:
-            await self._hang_up()
+            await _close(lines)
             raise
+        self.lines = lines
         for channel, future in self._channels.items():
             if future.done():
                 self._channels[channel] = asyncio.get_running_loop().create_future()
@@ -119,17 +121,11 @@ class Listening:
 
     async def _hang_up(self) -> None:
         lines, self.lines = self.lines, {}
-        for line in lines.values():
-            await line.close()
+        await _close(lines)
 
     async def _listen(self) -> None:
         while True:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for line in self.lines.values():
-                        group.create_task(self._hear(line))
-            except* (*FAILURES, RuntimeError, AttributeError):
-                pass
+            await self._hear_all()
             self.breaks += 1
             await self._hang_up()
             await self._reconnect()
@@ -143,6 +139,16 @@ class Listening:
                 self._store.lost()
                 await asyncio.sleep(TRY_SECONDS)
         self._broken(None)
+
+    async def _hear_all(self) -> None:
+        """Until one of them fails. A task group would lose a cancellation that comes together with a failure."""
+        hearing = [asyncio.create_task(self._hear(line)) for line in self.lines.values()]
+        try:
+            await asyncio.wait(hearing, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in hearing:
+                task.cancel()
+            await asyncio.gather(*hearing, return_exceptions=True)
 
     async def _hear(self, line: Line) -> None:
         while True:
@@ -192,3 +198,8 @@ class Listening:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _close(lines: dict[str, Line]) -> None:
+    for line in lines.values():
+        await line.close()
