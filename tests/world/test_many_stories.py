@@ -82,8 +82,46 @@ def test_a_store_that_is_emptied_while_it_is_read_anew_makes_nobody_leave() -> N
             await settle(world)
             assert told(viewer) == [("join", "ada")]
 
-    for step in range(80):
-        virtual_time.run(scene(step * 0.05))
+    for step in range(200):
+        virtual_time.run(scene(0.8 + step * 0.01))
+
+
+def test_a_store_that_is_emptied_again_is_waited_for_as_long_again() -> None:
+    async def scene(after_seconds: float) -> None:
+        async with Cluster(nodes=3) as world:
+            viewer = await world.observer(ROOM)
+            await world.enter("ada", ROOM, node=2)
+            await asyncio.sleep(1)
+            world.engine.flush()
+            world.processes[2].line.cut()
+            await asyncio.sleep(after_seconds)
+            world.engine.flush()
+            await asyncio.sleep(2)
+            world.processes[2].line.mend()
+            await settle(world)
+            assert told(viewer) == [("join", "ada")]
+
+    for step in range(11):
+        virtual_time.run(scene(3.0 + step * 0.1))
+
+
+def test_who_was_let_in_while_the_line_broke_stands_nowhere_afterwards() -> None:
+    async def scene(after_seconds: float) -> None:
+        async with Cluster(nodes=2) as world:
+            await world.observer(ROOM)
+            ada = world.client("ada")
+            hello = asyncio.ensure_future(ada.hello(world.nodes[1]))
+            await asyncio.sleep(after_seconds)
+            world.processes[1].line.cut()
+            await asyncio.gather(hello, return_exceptions=True)
+            ada.drop()
+            world.processes[1].line.mend()
+            await settle(world)
+            standing = [fields for key, fields in world.engine.keys.items() if b"{user:default:ada}" in key]
+            assert all(b"uada" not in fields for fields in standing)
+
+    for step in range(40):
+        virtual_time.run(scene(step * 0.005))
 
 
 def test_a_node_that_was_cut_off_sees_nobody_go_and_comes_back() -> None:
