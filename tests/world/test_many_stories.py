@@ -181,6 +181,21 @@ def test_nodes_that_all_stood_still_judge_nobody() -> None:
     virtual_time.run(scene())
 
 
+def test_a_node_that_comes_back_within_the_grace_was_never_gone() -> None:
+    async def scene() -> None:
+        async with Cluster(nodes=2) as world:
+            viewer = await world.observer(ROOM, node=0)
+            await world.enter("ada", ROOM, node=1)
+            await asyncio.sleep(8)
+            world.processes[1].freeze()
+            await asyncio.sleep(world.policies.node.lease_seconds + world.policy.grace_seconds / 4)
+            world.processes[1].thaw()
+            await settle(world)
+            assert told(viewer) == [("join", "ada")]
+
+    virtual_time.run(scene())
+
+
 def test_a_node_that_stood_still_beyond_its_lease_registers_again() -> None:
     async def scene() -> None:
         async with Cluster(nodes=2) as world:
