@@ -134,7 +134,7 @@ async def silent(question: bytes) -> Answered:
     return Answered()
 
 
-async def test_an_erased_user_is_forgotten_everywhere(both: Arenas) -> None:
+async def test_an_erased_user_is_forgotten_everywhere(both: Arenas, store: ValkeyServer) -> None:
     a, b = both
     wire = await b.enter("ada", ROOM)
     async with admin(a) as eve:
@@ -142,6 +142,8 @@ async def test_an_erased_user_is_forgotten_everywhere(both: Arenas) -> None:
         assert erased["live"] == 1
         assert await wire.closed() == codes.CLEARED.number
         assert (await eve.get("/v1/users/ada/explain"))["sessions"] == []
+    # Nor does the store keep what another node would need to go on with the session, under whatever token.
+    await eventually(lambda: not store.holds(f"hb:session:{wire.welcome['session_id']}"))
 
 
 async def test_two_versions_can_talk(both: Arenas) -> None:

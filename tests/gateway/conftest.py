@@ -4,6 +4,7 @@ async def test_something(arena: Arena) -> None:
     ada = await arena.enter("ada", "lobby")
 
 Each test runs twice, over memory and SQLite and over Valkey and PostgreSQL, unless `one_engine.toml` says why not.
+Those of `two_nodes.toml` run a third time, over two servers that are asked in turn.
 """
 
 from __future__ import annotations
@@ -20,18 +21,27 @@ from hereabouts.testing.postgres import PostgresServer
 from hereabouts.testing.valkey import ValkeyServer, valkey
 
 ENGINES = ("memory+sqlite", "valkey+postgres")
-ON_ONE = {
-    name
-    for left_out in tomllib.loads((Path(__file__).parent / "one_engine.toml").read_text("utf-8")).values()
-    for name in left_out["names"]
-}
+TWO_NODES = "valkey+postgres+two-nodes"
+
+
+def listed(page: str) -> tuple[set[str], set[str]]:
+    """What a page says that runs, and what it leaves out for any reason: files and single tests."""
+    reasons = tomllib.loads((Path(__file__).parent / page).read_text("utf-8"))
+    runs = reasons.pop("runs", {"names": []})["names"]
+    return set(runs), {name for reason in reasons.values() for name in reason["names"]}
+
+
+_, ON_ONE = listed("one_engine.toml")
+ON_TWO_NODES, NOT_ON_TWO_NODES = listed("two_nodes.toml")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let a test run over each engine that it says something about."""
     file = Path(metafunc.definition.fspath).name
-    if not ON_ONE & {file, f"{file}::{metafunc.function.__name__}"}:
-        metafunc.parametrize("engine", ENGINES, indirect=True)
+    names = {file, f"{file}::{metafunc.function.__name__}"}
+    if not ON_ONE & names:
+        more = (TWO_NODES,) if ON_TWO_NODES & names and not NOT_ON_TWO_NODES & names else ()
+        metafunc.parametrize("engine", (*ENGINES, *more), indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +64,8 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     if getattr(request, "param", ENGINES[0]) == ENGINES[0]:
         yield
         return
-    shared = SharedEngine(request.getfixturevalue("store"), request.getfixturevalue("records"))
+    nodes = ("a", "b") if request.param == TWO_NODES else ("",)
+    shared = SharedEngine(request.getfixturevalue("store"), request.getfixturevalue("records"), nodes)
     monkeypatch.setattr(Arena, "engine", shared)
     yield
     shared.forget()

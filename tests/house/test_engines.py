@@ -7,14 +7,23 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 FOLDER: Final = Path(__file__).parents[1] / "gateway"
-LEFT_OUT: Final = tomllib.loads((FOLDER / "one_engine.toml").read_text("utf-8"))
-NAMES: Final = [name for reason in LEFT_OUT.values() for name in reason["names"]]
 
 
-def test_what_is_left_out_is_there() -> None:
-    assert len(set(NAMES)) == len(NAMES)
-    for name in NAMES:
+def listed(page: str) -> list[str]:
+    reasons = tomllib.loads((FOLDER / page).read_text("utf-8")).values()
+    return [name for reason in reasons for name in reason["names"]]
+
+
+NAMES: Final = listed("one_engine.toml")
+
+
+@pytest.mark.parametrize("names", [NAMES, listed("two_nodes.toml")])
+def test_what_is_named_is_there(names: list[str]) -> None:
+    assert len(set(names)) == len(names)
+    for name in names:
         file, _, test = name.partition("::")
         assert re.search(rf"^(async )?def {test or 'test_'}", (FOLDER / file).read_text("utf-8"), re.MULTILINE), name
 

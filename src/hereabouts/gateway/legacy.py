@@ -136,7 +136,7 @@ class OldNames:
             await self._beacons.leave(asked.request, body.leave_token, body.after_seconds)
         else:
             identity = (await self._callers.admit("user", asked.request.headers)).identity
-            self._beats.leave_user(identity.tenant, identity.user_id, body.session_id)
+            await self._beats.leave_user(identity.tenant, identity.user_id, body.session_id)
         return self._answer(OLD_DISCONNECT, None, "/v1/leave")
 
     def _answer(self, call: Call[Any, Any], answer: Struct | None, successor: str) -> Response:

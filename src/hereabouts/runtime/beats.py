@@ -20,7 +20,7 @@ from hereabouts.runtime.barring import check_join, check_resume
 from hereabouts.runtime.chain import Chain
 from hereabouts.runtime.commands import take
 from hereabouts.runtime.context import Context
-from hereabouts.runtime.elsewhere import Elsewhere, Left, Question
+from hereabouts.runtime.elsewhere import Elsewhere, Left, Question, UserLeft
 from hereabouts.runtime.entrance import Entrance, policy_info
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.looking import room_full
@@ -69,6 +69,7 @@ class HttpBeats:
         self._entrance = entrance
         self._writer = writer
         self._elsewhere = elsewhere
+        elsewhere.answer_user_left(self._leave_here)
         elsewhere.answer_with(self._answer_node)
 
     async def beat(self, identity: Identity, body: HttpBeat, origin: tuple[str, str] | None = None) -> HttpBeatAnswer:
@@ -206,11 +207,16 @@ class HttpBeats:
         self._context.file(owned)
         return True
 
-    def leave_user(self, tenant: str, user_id: str, session_id: str | None) -> int:
-        """End a user's sessions, or one of them, on the user's own word; how many."""
+    async def leave_user(self, tenant: str, user_id: str, session_id: str | None) -> None:
+        """End a user's sessions, or one of them, on the user's own word, at every node."""
+        left = UserLeft(tenant, user_id, session_id)
+        await self._leave_here(left)
+        await self._elsewhere.leave_user(left)
+
+    async def _leave_here(self, left: UserLeft) -> int:
         ended = 0
-        for owned in self._registry.of_user(tenant, user_id):
-            if session_id is None or owned.session.session_id == session_id:
+        for owned in self._registry.of_user(left.tenant, left.user_id):
+            if left.session_id in (None, owned.session.session_id):
                 self._writer.run(owned, owned.session.end("leave", codes.ENDED, "the user left"))
                 ended += 1
         return ended

@@ -38,6 +38,14 @@ class Left(Struct, frozen=True, tag="leave"):
     after_seconds: float | None
 
 
+class UserLeft(Struct, frozen=True, tag="user_left"):
+    """A user ends all of its sessions, or one of them, wherever they are."""
+
+    tenant: str
+    user_id: str
+    session_id: str | None = None
+
+
 Question = Beaten | Left
 Answer = Callable[[Question], Awaitable[Answered]]
 
@@ -58,6 +66,14 @@ class Elsewhere:
         self._answer = answer
         for type in ("beat", "leave"):
             self._switchboard.answer_raw(type, self._asked)
+
+    def answer_user_left(self, act: Callable[[UserLeft], Awaitable[int]]) -> None:
+        """Let `act` end a user's sessions where another node was told of it."""
+        self._switchboard.answer(UserLeft, act)
+
+    async def leave_user(self, left: UserLeft) -> None:
+        """Let the other nodes end a user's sessions. One that does not answer ends them when their leases run out."""
+        await self._switchboard.ask_each(self._switchboard.others(), left)
 
     async def beat(self, identity: Identity, secret: str, body: bytes) -> bytes | None:
         """What the owner of the session answers to a beat; `None` where no living node has it. Raises `Refusal`."""

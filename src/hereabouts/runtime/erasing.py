@@ -165,9 +165,14 @@ class Erasing:
         return len(sessions)
 
     async def _forget_live(self, feed: FeedKey) -> None:
-        """Take away what the user declared, and what a session that was just beginning has left."""
-        backend = self._context.backend
+        """Take away what the user declared, and what a session that was just beginning has left.
+
+        Sessions of other nodes end there: what else is kept of one goes with its record, which its owner takes away.
+        """
+        backend, others = self._context.backend, self._switchboard.others()
         for record in (await backend.snapshot(feed)).records:
+            if record.owner in others and not isinstance(record, Declaration):
+                continue
             place = DECLARATION if isinstance(record, Declaration) else record.session_id
             await backend.commit(feed, Remove(place, feed.name, record.incarnation, record.owner, "cleared"))
         self._people.forget(feed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from random import Random
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
@@ -12,6 +13,7 @@ from hereabouts.serving import Serving
 from hereabouts.settings import load
 from hereabouts.testing.engines import Engine
 from hereabouts.testing.fault_proxy import FaultProxy
+from hereabouts.testing.waiting import eventually
 from hereabouts.testing.wire import Wire
 
 PROFILE: Final[dict[str, Any]] = {"preset": "test"}
@@ -20,7 +22,10 @@ BEAT_SECONDS: Final = 0.5
 
 
 class Arena:
-    """One running server. `settings` has the shape of the configuration file and goes over the test profile."""
+    """One running server. `settings` has the shape of the configuration file and goes over the test profile.
+
+    Over an engine of several nodes, `serving` and `node` are the first; who asks for the port gets them in turn.
+    """
 
     engine: ClassVar[Engine] = Engine()
     """Where every arena keeps things. A suite puts another one here to be run over that as well."""
@@ -30,16 +35,26 @@ class Arena:
         policy = {**given.get("policy", {})}
         policy["default"] = PROFILE | policy.get("default", {})
         flags = self.engine.placed({"journal": {"url": "none"}, **given, "policy": policy})
-        self.serving = Serving(load(None, flags, environment={}), is_dev=True)
+        self._servings = [Serving(load(None, part, environment={}), is_dev=True) for part in self._each(flags)]
+        self._servers = [Server(serving.app, serving.door, "127.0.0.1", 0) for serving in self._servings]
+        self._turns = cycle(self._servers)
+        self.serving, self.server = self._servings[0], self._servers[0]
         self.node = self.serving.node
-        self.server = Server(self.serving.app, self.serving.door, "127.0.0.1", 0)
         self.wires: list[Wire] = []
         self._proxies: list[FaultProxy] = []
 
+    def _each(self, flags: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The settings of each node."""
+        names = self.engine.nodes
+        return [{**flags, "server": {**flags.get("server", {}), **({"node": name} if name else {})}} for name in names]
+
     async def __aenter__(self) -> Self:
         await self.engine.ready()
-        await self.serving.open()
-        await self.server.start()
+        for serving, server in zip(self._servings, self._servers, strict=True):
+            await serving.open()
+            await server.start()
+        others = len(self._servings) - 1
+        await eventually(lambda: all(len(each.node.switchboard.others()) >= others for each in self._servings))
         return self
 
     async def __aexit__(
@@ -49,8 +64,9 @@ class Arena:
             await wire.reset()
         for proxy in self._proxies:
             await proxy.__aexit__(None, None, None)
-        await self.server.stop()
-        await self.serving.close()
+        for serving, server in zip(self._servings, self._servers, strict=True):
+            await server.stop()
+            await serving.close()
         if error is None:
             for wire in self.wires:
                 wire.folds.check()
@@ -58,7 +74,7 @@ class Arena:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return self.server.port
+        return next(self._turns).port
 
     @property
     def url(self) -> str:

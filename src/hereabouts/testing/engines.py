@@ -24,6 +24,9 @@ TEMPLATE: Final = "migrated"
 class Engine:
     """As the settings say: in memory, and in SQLite where they name a file."""
 
+    nodes: tuple[str, ...] = ("",)
+    """The names of the servers that are one arena; without a name it is as the settings say."""
+
     def placed(self, settings: Settings) -> Settings:
         """The settings with the places of this engine in them."""
         return settings
@@ -38,7 +41,8 @@ class SharedEngine(Engine):
     Who names the same file twice, to start again on it, gets the same place twice; who names none gets a new one.
     """
 
-    def __init__(self, store: ValkeyServer, records: PostgresServer) -> None:
+    def __init__(self, store: ValkeyServer, records: PostgresServer, nodes: tuple[str, ...] = ("",)) -> None:
+        self.nodes = nodes
         self._store = store
         self._records = records
         self._places: dict[str, str] = {}
