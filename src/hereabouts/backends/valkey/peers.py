@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from hereabouts.backends.base import Peers, Place, Roll
 from hereabouts.backends.valkey import codec
 from hereabouts.backends.valkey.asking import Asking
+from hereabouts.backends.valkey.feeds import Feeds
 from hereabouts.backends.valkey.index import Index
 from hereabouts.backends.valkey.keys import Keys
 from hereabouts.backends.valkey.leases import Leases
@@ -24,20 +25,16 @@ class ValkeyPeers(Peers):
         leases: Leases,
         index: Index,
         asking: Asking,
+        feeds: Feeds,
         take: Callable[[Place, Remove], Awaitable[Commit]],
-        stale: Callable[[], None],
-        reread: Callable[[], Awaitable[None]],
-        doubters: list[Callable[[bool], None]],
     ) -> None:
         self._store = store
         self._keys = keys
         self._leases = leases
         self._index = index
         self._asking = asking
+        self._feeds = feeds
         self._take = take
-        self._stale = stale
-        self._reread = reread
-        self._doubters = doubters
 
     def on_roll(self, listener: Callable[[Roll | None], None]) -> None:
         """See `Peers.on_roll`."""
@@ -45,7 +42,7 @@ class ValkeyPeers(Peers):
 
     def on_doubt(self, listener: Callable[[bool], None]) -> None:
         """See `Peers.on_doubt`."""
-        self._doubters.append(listener)
+        self._feeds.doubters.append(listener)
 
     async def renew(self) -> Roll | None:
         """See `Peers.renew`."""
@@ -54,7 +51,7 @@ class ValkeyPeers(Peers):
     def lost(self) -> None:
         """See `Peers.lost`."""
         self._index.lost()
-        self._stale()
+        self._feeds.stale()
 
     def register(self, generation: str) -> None:
         """See `Peers.register`."""
@@ -66,7 +63,7 @@ class ValkeyPeers(Peers):
 
     async def reread(self) -> None:
         """See `Peers.reread`."""
-        await self._reread()
+        await self._feeds.reread()
 
     async def places(self, owner: Owner) -> list[Place]:
         """See `Peers.places`."""
