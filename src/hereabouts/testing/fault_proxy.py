@@ -311,7 +311,7 @@ class FaultProxy:
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
             server = await asyncio.open_connection(*self._target)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             _reset(writer)
             return
         link = Link((reader, writer), server, self)
