@@ -166,6 +166,7 @@ async def test_a_node_that_is_cut_off_from_the_store_loses_nobody_of_the_others(
             link.cut()
         await here.event(ROOM, "join", "bob", within=10)
         await there.expect("restored", within=10)
+        await eventually(lambda: told(here, "there")[-1:] == ["join"])
         assert "leave" not in told(here, "ada") + told(there, "ada") + told(there, "bob")
         assert (told(here, "bob"), told(here, "there")) == (["join", "leave", "join"], ["join", "leave", "join"])
         await bob.ask("update", room=ROOM, state={"n": 2})
