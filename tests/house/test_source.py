@@ -95,6 +95,16 @@ def test_no_test_sleeps_and_hopes() -> None:
     )
 
 
+def test_no_cancellation_can_be_lost() -> None:
+    losing = [
+        f"{name_of(path)}:{call.lineno}"
+        for path in files("src")
+        for name, call in calls(path)
+        if name == "asyncio.wait_for"
+    ]
+    assert losing == [], "before Python 3.12 it may lose a cancellation: use asyncio.timeout (CPython, issue 86296)"
+
+
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
     skipping = re.compile(r"^(pytest\.)?(mark\.)?(skip|skipif|xfail|importorskip)$")
     skips = [

@@ -13,6 +13,7 @@ from joserfc.jwk import Key
 from hereabouts.auth.config import check_url, is_loopback
 from hereabouts.auth.keys import FixedKeys, KeyHealth, read_key_set
 from hereabouts.errors import ConfigError
+from hereabouts.tasks import end
 
 SET_BYTES: Final = 256 * 1024
 FETCH_SECONDS: Final = 5.0
@@ -81,8 +82,7 @@ class UrlKeys:
         """End a fetch that is under way, and the connection."""
         flight, self._flight = self._flight, None
         if flight is not None:
-            flight.cancel()
-            await asyncio.wait((flight,))
+            await end((flight,))
         await self._client.aclose()
 
     def health(self) -> KeyHealth:

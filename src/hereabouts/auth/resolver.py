@@ -19,6 +19,7 @@ from msgspec import Struct
 from hereabouts.auth.config import check_url, is_loopback
 from hereabouts.errors import Refusal
 from hereabouts.protocol.codec import check_id, strict
+from hereabouts.tasks import end
 
 ANSWER_BYTES: Final = 1024 * 1024
 """An answer is at most so long."""
@@ -97,9 +98,7 @@ class Resolver:
 
     async def close(self) -> None:
         """End what is under way, and the connections."""
-        for flight in tuple(self._flights.values()):
-            flight.cancel()
-        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await end(self._flights.values())
         await self._client.aclose()
 
     async def _renew(self, key: tuple[str, str]) -> frozenset[str]:

@@ -42,6 +42,7 @@ from hereabouts.protocol.messages import (
     Users,
     Welcome,
 )
+from hereabouts.tasks import end
 from hereabouts.version import __version__
 
 State = Literal["connecting", "connected", "reconnecting", "closed"]
@@ -114,8 +115,7 @@ class Connection:
             with suppress(TimeoutError):
                 async with self._world.within(BYE_SECONDS, "the end"):
                     await asyncio.wait([task])
-        task.cancel()
-        await asyncio.wait([task])
+        await end([task])
         self._finish(None)
 
     def _finish(self, error: BaseException | None) -> None:

@@ -17,6 +17,7 @@ from hereabouts.gateway.problems import problem_bytes
 from hereabouts.protocol import codes
 from hereabouts.protocol.codes import SUBPROTOCOL
 from hereabouts.runtime.link import Link
+from hereabouts.tasks import end
 
 
 class AsgiConnection:
@@ -104,9 +105,7 @@ class AsgiDoor:
                 code = reader.result()
         finally:
             self._door.driver.closed(link, connection.closed_with or code)
-            for task in (reader, writer):
-                task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            await end((reader, writer))
 
     def _judge(self, scope: Scope, headers: dict[str, str], address: str) -> Turned | None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))

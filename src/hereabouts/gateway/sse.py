@@ -27,6 +27,7 @@ from hereabouts.routes import Asked, Call, Nothing
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.link import Link
 from hereabouts.runtime.looking import Looking
+from hereabouts.tasks import end
 
 EVENTS_TYPE: Final = "text/event-stream"
 
@@ -163,9 +164,7 @@ class EventStream(Response):
             try:
                 await asyncio.wait((writer, reader), return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for task in (writer, reader):
-                    task.cancel()
-                await asyncio.gather(writer, reader, return_exceptions=True)
+                await end((writer, reader))
         finally:
             self.release()
 

@@ -17,6 +17,7 @@ import structlog
 from hereabouts.errors import JournalUnavailable
 from hereabouts.journal.base import ROW_KINDS, JournalHealth, Row
 from hereabouts.journal.queue import RowQueue
+from hereabouts.tasks import end
 
 log = structlog.get_logger("hereabouts")
 
@@ -72,9 +73,7 @@ class Batches:
         """Write no more. What still waits is lost, and so is what comes."""
         self._is_over = True
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await end([self._task])
         if len(self.queue):
             self._lose(len(self.queue), "the journal was closed before they could be written")
 

@@ -21,6 +21,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.deciding import Kind
 from hereabouts.runtime.picture import Picture
 from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.tasks import Tasks
 
 LOOK_SECONDS: Final = 2.0
 """How often the journal is asked how far each kind has come."""
@@ -48,8 +49,8 @@ class Bells:
         self._positions: dict[tuple[str, str], Position] = {}
         self._to_ring: set[tuple[str, str]] = set()
         self._heard: set[tuple[str, str]] = set()
-        self._looking: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_open = False
+        self._tasks = Tasks()
         switchboard.answer(Bell, self._hear)
 
     @property
@@ -61,14 +62,12 @@ class Bells:
         """Follow, from what the picture was made of on."""
         self._positions = positions
         if not self.is_alone:
-            self._looking = asyncio.get_running_loop().create_task(self._look_always())
+            self._is_open = True
+            self._tasks.start(self._look_always())
 
     async def stop(self) -> None:
         """Follow no more."""
-        tasks = [*self._tasks, *([self._looking] if self._looking is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.end()
 
     async def decided(self, kind: Kind, happenings: tuple[Happening, ...]) -> None:
         """It was decided here, in the kind's turn, and is written: let it be seen here and by the other nodes."""
@@ -92,7 +91,7 @@ class Bells:
 
     def _ring(self, kind: Kind) -> None:
         if not self._to_ring:
-            self._begin(self._tolerant(self._ring_all()))
+            self._tasks.start(self._tolerant(self._ring_all()))
         self._to_ring.add((kind.tenant, kind.name))
 
     async def _ring_all(self) -> None:
@@ -101,19 +100,14 @@ class Bells:
 
     async def _hear(self, bell: Bell) -> bool:
         for key in bell.kinds:
-            if self._looking is not None and key not in self._heard:
+            if self._is_open and key not in self._heard:
                 self._heard.add(key)
-                self._begin(self._follow_heard(key))
+                self._tasks.start(self._follow_heard(key))
         return True
 
     async def _follow_heard(self, key: tuple[str, str]) -> None:
         self._heard.discard(key)
         await self._tolerant(self._follow(key))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # Following
 

@@ -20,6 +20,7 @@ from hereabouts.fanout.outbox import Packet
 from hereabouts.fanout.room import RoomFan
 from hereabouts.fanout.viewer import Viewer, Viewing
 from hereabouts.runtime.context import Context
+from hereabouts.tasks import end
 from hereabouts.telemetry import Reading
 
 CANARY_TENANT: Final = "\x00canary"
@@ -60,8 +61,7 @@ class Canary:
         """End, and leave nothing behind."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         try:
             await self._commit(self._removal())
             await self._context.backend.unfollow(self._feed, self)
@@ -126,7 +126,8 @@ class Canary:
         await self._lapsed.wait()
         await self._commit(self._removal())
         try:
-            await asyncio.wait_for(self._told.wait(), MISSED_SECONDS)
+            async with asyncio.timeout(MISSED_SECONDS):
+                await self._told.wait()
         except TimeoutError:
             self.missed += not self._context.is_degraded
             return

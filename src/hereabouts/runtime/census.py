@@ -8,6 +8,7 @@ from typing import Final
 
 from hereabouts.errors import HereaboutsError
 from hereabouts.runtime.context import Context
+from hereabouts.tasks import Tasks
 
 ALIVE_SECONDS: Final = 15.0
 """How often. Source: `spec/semantics.md`, section 4."""
@@ -26,20 +27,16 @@ class Census:
     def __init__(self, context: Context, keep_days: Mapping[str, float] | None = None) -> None:
         self._context = context
         self._keep_days = keep_days or {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
 
     def start(self) -> None:
         """Begin."""
-        self._tasks = [
-            asyncio.create_task(self._every(ALIVE_SECONDS, self._alive)),
-            asyncio.create_task(self._every(PRUNE_SECONDS, self._prune)),
-        ]
+        self._tasks.start(self._every(ALIVE_SECONDS, self._alive))
+        self._tasks.start(self._every(PRUNE_SECONDS, self._prune))
 
     async def stop(self) -> None:
         """End; says a last time that the node was alive."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self._tolerant(self._alive)
 
     async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:

@@ -16,6 +16,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.ending import End, Ended, Endings
 from hereabouts.runtime.governing import Governing
 from hereabouts.runtime.onlookers import Onlookers
+from hereabouts.tasks import end
 
 AGAIN_SECONDS: Final = 60.0
 """How often it is read again."""
@@ -43,8 +44,7 @@ class Converging:
     async def stop(self) -> None:
         """Read no more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def soon(self) -> None:
         """This node may have missed anything: read at once, and judge who looks at whom."""
@@ -53,7 +53,8 @@ class Converging:
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), AGAIN_SECONDS)
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    await self._asked.wait()
             was_cut_off = self._asked.is_set()
             self._asked.clear()
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final
 
@@ -18,6 +18,7 @@ from hereabouts.engine.records import Owner
 from hereabouts.errors import JournalUnavailable
 from hereabouts.journal.outbox import Delivery, EndpointState, Outbox
 from hereabouts.runtime.clock import Clock
+from hereabouts.tasks import Tasks
 from hereabouts.webhooks.endpoints import Endpoint
 from hereabouts.webhooks.schedule import Schedule
 from hereabouts.webhooks.sending import CONNECTIONS, Result, Sender
@@ -82,21 +83,19 @@ class Lane:
         """Subjects of which more waits than is in memory, from where on; read when what is here is done."""
         self._behind: set[Subject] = set()
         """Those of them that are to be read now."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     # Life
 
     def start(self) -> None:
         """Begin with what waits."""
         for act in (self._load, self._watch):
-            self._do(act())
+            self._tasks.start(act())
         self.wake()
 
     async def stop(self) -> None:
         """End; what is under way waits for the next start."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self._sender.close()
 
     def wake(self) -> None:
@@ -114,11 +113,6 @@ class Lane:
         """These events are not to be sent any more."""
         self._forgotten.update(self._loaded.intersection(positions))
         self._finished.update(positions)
-
-    def _do(self, act: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(act)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # From the disk
 
@@ -178,7 +172,7 @@ class Lane:
             line.append(delivery)
             return
         self._lines[subject] = deque([delivery])
-        self._do(self._run(subject))
+        self._tasks.start(self._run(subject))
 
     # To the endpoint
 

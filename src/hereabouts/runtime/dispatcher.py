@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -19,6 +19,7 @@ from hereabouts.runtime.delivering import Lane
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.settling import Settling
 from hereabouts.runtime.switchboard import Switchboard
+from hereabouts.tasks import Tasks
 from hereabouts.webhooks.addresses import Resolve, resolve
 from hereabouts.webhooks.endpoints import Endpoints
 from hereabouts.webhooks.schedule import Schedule
@@ -66,7 +67,8 @@ class Dispatcher:
         self._resolve = resolve
         self._held: Held | None = None
         self._has_news = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
+        self._takes_turns = False
         self.lanes: dict[str, Lane] = {}
         self.attempts: Counter[str] = Counter({"delivered": 0, "retry": 0, "dead": 0, "gone": 0})
 
@@ -100,17 +102,16 @@ class Dispatcher:
         if outbox.lease is None or not self.endpoints.by_name:
             await self._begin()
             return
-        self._do(self._take_turns(outbox.lease))
-        self._do(self._ring())
+        self._takes_turns = True
+        self._tasks.start(self._take_turns(outbox.lease))
+        self._tasks.start(self._ring())
 
     async def stop(self) -> None:
         """End; what waits is for the next start, or for another node."""
         await self.settling.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self._end()
-        if self._tasks and self.outbox.lease is not None:
+        if self._takes_turns and self.outbox.lease is not None:
             with suppress(JournalUnavailable):
                 await self.outbox.lease.let_go(self._context.owner)
 
@@ -137,9 +138,6 @@ class Dispatcher:
     async def _end(self) -> None:
         lanes, self.lanes = self.lanes, {}
         await asyncio.gather(*(lane.stop() for lane in lanes.values()))
-
-    def _do(self, act: Coroutine[None, None, None]) -> None:
-        self._tasks.append(asyncio.create_task(act))
 
     # Several nodes
 

@@ -39,6 +39,7 @@ from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.switchboard import Switchboard
 from hereabouts.runtime.tenure import Tenure
 from hereabouts.runtime.witnesses import has_sessions
+from hereabouts.tasks import Tasks
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class Holdings:
     def __init__(self, context: Context, registry: Registry, switchboard: Switchboard) -> None:
         self._context = context
         self._switchboard = switchboard
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks()
         self.picture = Picture(context, registry, switchboard, self._end_later)
         self._bells = Bells(context, switchboard, self.picture)
         self._decisions = Decisions(context, self.picture, self._bells)
@@ -171,7 +172,7 @@ class Holdings:
 
     async def _whole(self, deciding: Coroutine[Any, Any, T]) -> T:
         """To the end, also when nobody waits for it any more: what the journal decided must be told."""
-        return await asyncio.shield(self._begin(deciding))
+        return await asyncio.shield(self._tasks.start(deciding))
 
     # Time
 
@@ -198,7 +199,7 @@ class Holdings:
             self._leave_nothing_later(feed, cause, self._context.now().at)
 
     def _leave_nothing_later(self, feed: FeedKey, cause: str, at: int) -> None:
-        self._begin(self._leave_nothing(feed, cause, at))
+        self._tasks.start(self._leave_nothing(feed, cause, at))
 
     async def _leave_nothing(self, feed: FeedKey, cause: str, at: int) -> None:
         """End what the user holds, also what was granted at another node just now and is not in the picture yet."""
@@ -228,7 +229,7 @@ class Holdings:
         """
         others, own = self._switchboard.others(), self._context.owner
         if self._context.journal.is_shared and all(own < other for other in others):
-            self._begin(self._look_for_holders())
+            self._tasks.start(self._look_for_holders())
 
     async def _look_for_holders(self) -> None:
         try:
@@ -242,13 +243,7 @@ class Holdings:
             self.picture.tenures.remember(holding, session)
 
     def _end_later(self, holding: Holding, cause: str) -> None:
-        self._begin(self._try_to_end(holding, cause))
-
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        self._tasks.start(self._try_to_end(holding, cause))
 
     async def _try_to_end(self, holding: Holding, cause: str) -> None:
         try:
@@ -259,8 +254,7 @@ class Holdings:
 
     async def close(self) -> None:
         """Return when nothing is being decided; follow the others no more."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.settled()
         await self._bells.stop()
         await self.picture.tenures.stop()
 

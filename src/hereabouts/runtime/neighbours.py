@@ -25,6 +25,7 @@ from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.writer import Writer
+from hereabouts.tasks import end
 
 T = TypeVar("T")
 
@@ -89,9 +90,7 @@ class Neighbours:
     async def close(self) -> None:
         """Judge no more."""
         tasks = [*self._burying.values(), *([self._recovering] if self._recovering else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
 
     # What is heard of the store
 

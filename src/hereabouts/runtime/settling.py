@@ -15,6 +15,7 @@ from hereabouts.errors import HereaboutsError, JournalUnavailable, StoreUnavaila
 from hereabouts.journal.outbox import Outbox, OutboxRow
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import Registry
+from hereabouts.tasks import end
 
 
 class Settling:
@@ -34,8 +35,7 @@ class Settling:
     async def stop(self) -> None:
         """End."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     def doubt(self) -> None:
         """Word may have been lost. Whoever is about to come back is given the time for it."""

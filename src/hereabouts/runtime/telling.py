@@ -15,6 +15,7 @@ from msgspec import Struct
 from hereabouts.engine.records import Owner
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.switchboard import Answered, Switchboard
+from hereabouts.tasks import end
 
 TOLD_SECONDS: Final = 300.0
 """For how long a node that does not answer is told again."""
@@ -57,8 +58,7 @@ class Telling:
     async def stop(self) -> None:
         """Tell nobody any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
 
     async def all(self, question: Struct) -> Told:
         """Tell every other node. Returns when each has answered, or a second has passed."""

@@ -22,6 +22,7 @@ from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.switchboard import Switchboard
 from hereabouts.runtime.witnesses import Held, Witnesses, has_sessions
+from hereabouts.tasks import end
 
 ASK_AGAIN_SECONDS: Final = 0.5
 """The other nodes are asked no more often."""
@@ -212,8 +213,7 @@ class Tenures:
     async def stop(self) -> None:
         """Judge no more."""
         if self._judging is not None:
-            self._judging.cancel()
-            await asyncio.gather(self._judging, return_exceptions=True)
+            await end([self._judging])
 
     # After a restart
 

@@ -124,7 +124,8 @@ class _Pipe:
     async def _change(self, within: float | None = None) -> None:
         self._changed.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), within)
+            async with asyncio.timeout(within):
+                await self._changed.wait()
 
     def _pieces(self, chunk: bytes) -> Iterator[bytes]:
         start = 0

@@ -128,7 +128,8 @@ class ScriptedClient:
         waiting = (wants, future)
         self._waiting.append(waiting)
         try:
-            return await asyncio.wait_for(future, within_seconds)
+            async with asyncio.timeout(within_seconds):
+                return await future
         finally:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)

@@ -13,6 +13,7 @@ from hereabouts.backends.valkey.keys import Keys
 from hereabouts.backends.valkey.store import Store
 from hereabouts.engine.records import Owner
 from hereabouts.errors import StoreUnavailable
+from hereabouts.tasks import Tasks
 
 ASK_SECONDS: Final = 1.0
 """How long a node may take for its answer."""
@@ -37,7 +38,7 @@ class Asking:
         self._owner = owner
         self._number = 0
         self._awaited: dict[int, asyncio.Future[bytes]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.answer: Callable[[bytes], Awaitable[bytes]] | None = None
 
     async def ask(self, owner: Owner, question: bytes) -> bytes | None:
@@ -57,9 +58,7 @@ class Asking:
 
     async def close(self) -> None:
         """Answer nobody any more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
 
     def heard(self, message: bytes) -> None:
         """A word of another node came."""
@@ -69,9 +68,7 @@ class Asking:
             if future is not None and not future.done():
                 future.set_result(bytes(said.payload))
         elif self.answer is not None:
-            task = asyncio.get_running_loop().create_task(self._reply(said))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.start(self._reply(said))
 
     async def _reply(self, said: _Said) -> None:
         assert self.answer is not None

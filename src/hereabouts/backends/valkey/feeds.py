@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from hereabouts.backends.base import Follower
 from hereabouts.backends.valkey import codec
@@ -16,6 +16,7 @@ from hereabouts.backends.valkey.scripts import FOLLOW
 from hereabouts.backends.valkey.store import PROBE_SECONDS, Store
 from hereabouts.engine.records import Entry, FeedKey, FeedSnapshot, Owner
 from hereabouts.errors import StoreUnavailable
+from hereabouts.tasks import Tasks
 
 KEPT_SECONDS: Final = 3600
 """How long an empty feed's position is kept, so that who follows it hears the next step as the next one."""
@@ -38,16 +39,14 @@ class Feeds:
         self._epochs = 0
         self._feeds: dict[FeedKey, Following] = {}
         self._by_key: dict[str, Following] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.listening = Listening(store, keys.canary(owner), self._heard, told, self._missed)
         self.gaps = 0
         self.doubters: list[Callable[[bool], None]] = []
 
     async def stop(self) -> None:
         """Read nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
 
     def new_epoch(self) -> str:
         """A name for a life of a feed that no other life of any feed has."""
@@ -135,7 +134,7 @@ class Feeds:
     def _check(self, following: Following, seconds: float) -> None:
         if not following.is_checking:
             following.is_checking = True
-            self._start(self._fill(following, seconds))
+            self._tasks.start(self._fill(following, seconds))
 
     async def _fill(self, following: Following, seconds: float) -> None:
         """Wait for what may still be on its way; then read the whole feed."""
@@ -179,7 +178,7 @@ class Feeds:
         for doubter in self.doubters:
             doubter(lost)
         if not self.doubters:
-            self._start(self._reread_at_last())
+            self._tasks.start(self._reread_at_last())
 
     def stale(self) -> None:
         """Followers hear nothing more until `reread`."""
@@ -216,12 +215,7 @@ class Feeds:
         if following.followers or following.opening or self._feeds.get(following.feed) is not following:
             return
         del self._feeds[following.feed], self._by_key[following.key]
-        self._start(self.listening.remove(following.key))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self.listening.remove(following.key))
 
 
 def _pairs(answer: list[bytes] | dict[bytes, bytes]) -> dict[bytes, bytes]:

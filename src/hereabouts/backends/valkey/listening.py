@@ -8,13 +8,14 @@ it does not hear itself for a broken one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES, place_of, places
 from hereabouts.backends.valkey.line import PULSE_SECONDS, Line
 from hereabouts.backends.valkey.store import Store
 from hereabouts.errors import ConfigError, StoreUnavailable
+from hereabouts.tasks import Tasks, end
 
 TRY_SECONDS: Final = 0.2
 """How long to wait before the next attempt to connect."""
@@ -41,7 +42,7 @@ class Listening:
         self._broken = broken
         self._channels: dict[str, asyncio.Future[None]] = {}
         self.lines: dict[str, Line] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
         self.breaks = 0
 
     async def open(self) -> None:
@@ -53,14 +54,12 @@ class Listening:
             raise ConfigError(
                 f"the store took commands, but no subscription: {error or type(error).__name__}"
             ) from None
-        self._start(self._listen())
-        self._start(self._call())
+        self._tasks.start(self._listen())
+        self._tasks.start(self._call())
 
     async def close(self) -> None:
         """Hear no more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.end()
         await self._hang_up()
 
     async def add(self, channel: str) -> None:
@@ -146,9 +145,7 @@ class Listening:
         try:
             await asyncio.wait(hearing, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in hearing:
-                task.cancel()
-            await asyncio.gather(*hearing, return_exceptions=True)
+            await end(hearing)
 
     async def _hear(self, line: Line) -> None:
         while True:
@@ -169,7 +166,7 @@ class Listening:
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
         elif kind == "sunsubscribe" and (channel in self._channels or channel == line.pulse):
-            self._start(self._follow(channel))
+            self._tasks.start(self._follow(channel))
 
     async def _follow(self, channel: str) -> None:
         """A channel that is wanted was ended by the server: its slot is another's now, or it forgot."""
@@ -193,11 +190,6 @@ class Listening:
                 # Where it fails nothing is heard, which is what counts.
                 self._store.asked("SPUBLISH", line.pulse, b"").add_done_callback(asyncio.Future.exception)
             await asyncio.sleep(PULSE_SECONDS)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 async def _close(lines: dict[str, Line]) -> None:

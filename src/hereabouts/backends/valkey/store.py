@@ -16,6 +16,7 @@ from hereabouts.backends.valkey.address import Address
 from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES, close, connect
 from hereabouts.backends.valkey.scripts import ALL, Script, published
 from hereabouts.errors import ConfigError, StoreUnavailable
+from hereabouts.tasks import end
 
 PROBE_SECONDS: Final = 0.25
 """How often a store that is out of reach is tried again."""
@@ -60,10 +61,7 @@ class Store:
 
     async def close(self) -> None:
         """Let go."""
-        tasks = [task for task in (self._sender, self._probe) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(task for task in (self._sender, self._probe) if task is not None)
         self._sender = self._probe = None
         for _, future in self._waiting:
             if not future.done():
