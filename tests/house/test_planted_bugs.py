@@ -64,7 +64,17 @@ def run(bug: Bug, folder: Path) -> Verdict:
     # Only the plugins that the tests use: each of the others would cost every bug a second.
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
     only = f"({bug.only}) and {ON_ONE_ENGINE}" if bug.only else ON_ONE_ENGINE
-    command += ["-p", "pytest_asyncio.plugin", "-p", "_hypothesis_pytestplugin", "-k", only, *bug.tests]
+    command += [
+        "-p",
+        "pytest_asyncio.plugin",
+        "-p",
+        "pytest_timeout",
+        "-p",
+        "_hypothesis_pytestplugin",
+        "-k",
+        only,
+        *bug.tests,
+    ]
     command += ["--basetemp", str(folder / "temporary"), "-o", f"faulthandler_timeout={TIMEOUT_SECONDS / 2}"]
     surroundings = {
         **os.environ,
