@@ -23,6 +23,7 @@ class Database:
     def __init__(self, queue_rows: int = 10_000) -> None:
         self.loop = asyncio.get_running_loop()
         self.is_broken = False
+        self.fault: Exception | None = None
         self.takes_seconds = 0.0
         self.faulty = 0
         self.tries: list[float] = []
@@ -38,6 +39,8 @@ class Database:
             await asyncio.sleep(self.takes_seconds)
             if self.is_broken:
                 raise JournalUnavailable("it is broken")
+            if self.fault is not None:
+                raise self.fault
             self.written.append(list(rows))
             return self.faulty
 
@@ -110,6 +113,22 @@ def test_a_broken_database_is_tried_again_ever_more_slowly_with_the_same_rows() 
         assert [row for rows in database.written for row in rows] == [turned(1), turned(2)]
         health = database.batches.health()
         assert (health.is_writable, health.queued_rows, health.lost_rows, health.error) == (True, 0, 0, None)
+
+    play(scene)
+
+
+def test_an_error_that_nobody_expected_ends_no_writing() -> None:
+    async def scene(database: Database) -> None:
+        database.fault = RuntimeError("the handler is closed")
+        database.batches.record([turned(1)])
+        await asyncio.sleep(5)
+        health = database.batches.health()
+        assert (health.is_writable, health.error) == (False, "RuntimeError('the handler is closed')")
+        database.fault = None
+        database.batches.record([turned(2)])
+        await asyncio.sleep(3)
+        assert [row for rows in database.written for row in rows] == [turned(1), turned(2)]
+        assert database.batches.health().is_writable
 
     play(scene)
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 from hereabouts.engine.records import Owner
+from hereabouts.errors import JournalUnavailable
 from hereabouts.journal.outbox import Delivery, EndpointState, Outbox
 from hereabouts.journal.outbox_lease import OutboxLease
 from hereabouts.runtime.clock import Clock
@@ -32,7 +33,7 @@ class HeldOutbox:
         self.lease: OutboxLease | None = None
         self.gate = asyncio.Event()
         self.gate.set()
-        self.reads = self.rows_read = 0
+        self.reads = self.rows_read = self.disables = 0
 
     async def waiting(self, endpoint: str, after: int, limit: int) -> list[Delivery]:
         found = [delivery for seq, delivery in self.waits.items() if seq > after][:limit]
@@ -47,19 +48,26 @@ class HeldOutbox:
     async def failed(self, endpoint: str, seq: int, at: int, error: str, *, is_dead: bool) -> None:
         pass
 
+    async def disable(self, endpoint: str, at: int) -> None:
+        self.disables += 1
+        if self.disables == 1:
+            raise JournalUnavailable("the database restarts")
+        self.waits.clear()
+
     async def state(self, endpoint: str) -> EndpointState:
         return EndpointState(len(self.waits))
 
 
 class ListSender:
-    """A receiver that takes everything."""
+    """A receiver that takes everything, or answers otherwise."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.result = Result("delivered")
 
     async def send(self, event_id: str, body: bytes) -> Result:
         self.sent.append(event_id)
-        return Result("delivered")
+        return self.result
 
     async def close(self) -> None:
         pass
@@ -110,3 +118,11 @@ async def test_of_many_long_lines_each_is_sent_whole_and_in_order() -> None:
             theirs = [seq for seq, one in enumerate(subjects, 1) if one == subject]
             sent = [int(id.removeprefix("evt_")) for id in sender.sent]
             assert [seq for seq in sent if subjects[seq - 1] == subject] == theirs
+
+
+async def test_that_a_receiver_is_gone_is_kept_also_when_the_journal_fails_at_first() -> None:
+    outbox = HeldOutbox("ada", "ada")
+    async with delivering(outbox) as (_, sender):
+        sender.result = Result("gone")
+        await eventually(lambda: not outbox.waits, what="the endpoint is disabled in the journal")
+        assert sender.sent == ["evt_1"]

@@ -129,9 +129,11 @@ class Batches:
             try:
                 faulty = await self._write(rows)
                 break
-            except JournalUnavailable:
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, most)
+            except Exception as error:
+                # Also what no database should raise: a writer that ended of it would leave every row to be lost.
+                self._fails(error)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, most)
         self.queue.finish()
         self._last_flush_at, self._batch_since_at = self._now(), None
         if faulty:
@@ -154,14 +156,18 @@ class Batches:
         try:
             yield
         except JournalUnavailable as error:
-            if self._failing_since_at is None:
-                self._failing_since_at = self._now()
-                log.error("journal", text="the journal cannot be written; rows wait", error=str(error))
-            self._error = str(error)
+            self._fails(error)
             raise
         if self._failing_since_at is not None:
             log.warning("journal", text="the journal can be written again", failed_since_at=self._failing_since_at)
         self._failing_since_at = self._error = None
+
+    def _fails(self, error: Exception) -> None:
+        said = str(error) if isinstance(error, JournalUnavailable) else repr(error)
+        if self._failing_since_at is None:
+            self._failing_since_at = self._now()
+            log.error("journal", text="the journal cannot be written; rows wait", error=said)
+        self._error = said
 
     def health(self) -> JournalHealth:
         """See `Journal.health`. A disk that neither takes a batch nor refuses it is as bad as a full one."""

@@ -97,7 +97,9 @@ class PostgresOutbox(Outbox):
             await connection.execute(
                 "INSERT INTO disabled_endpoints VALUES ($1, $2) ON CONFLICT DO NOTHING", endpoint, at
             )
-            await connection.execute("UPDATE deliveries SET is_dead = TRUE WHERE endpoint = $1", endpoint)
+            await connection.execute(
+                "UPDATE deliveries SET is_dead = TRUE WHERE endpoint = $1 AND NOT is_dead", endpoint
+            )
 
         await self._journal.write(disable)
 

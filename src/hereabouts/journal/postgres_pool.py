@@ -166,9 +166,12 @@ class Pool:
         try:
             yield connection
             is_good = True
-        except (asyncpg.PostgresError, HereaboutsError):
+        except (asyncpg.PostgresError, HereaboutsError) as error:
             # It was answered: the connection is as good as before.
             is_good = True
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                # After a failover it leads to what is a standby now, and so may the others.
+                await pool.expire_connections()
             raise
         finally:
             if not is_good:

@@ -58,7 +58,14 @@ WRITE: Final[dict[type[Row], str]] = {
     """,
 }
 
-FAULTY_ROW: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, UnicodeError, OverflowError)
+FAULTY_ROW: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    # Ids so long that they do not fit into an index together.
+    asyncpg.ProgramLimitExceededError,
+    UnicodeError,
+    OverflowError,
+)
 """The row's own fault: it can never be written, and must not keep the others from it."""
 
 Tell = Callable[[Connection, OutboxRow], Awaitable[None]]

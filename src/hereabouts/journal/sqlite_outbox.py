@@ -72,7 +72,7 @@ class SqliteOutbox(Outbox):
         def disable(connection: sqlite3.Connection) -> None:
             with transaction(connection):
                 connection.execute("INSERT OR IGNORE INTO disabled_endpoints VALUES (?, ?)", (endpoint, at))
-                connection.execute("UPDATE deliveries SET is_dead = 1 WHERE endpoint = ?", (endpoint,))
+                connection.execute("UPDATE deliveries SET is_dead = 1 WHERE endpoint = ? AND NOT is_dead", (endpoint,))
 
         await self._journal.write(disable)
 

@@ -239,10 +239,10 @@ class Lane:
 
     async def _disable(self, at: int) -> None:
         """The receiver is gone for good: nothing more is sent until somebody asks for a replay."""
-        if self._is_disabled:
-            return
+        if not self._is_disabled:
+            log.warning("webhook", endpoint=self.endpoint.name, text="it answered 410 and is disabled until a replay")
         self._is_disabled = True
-        log.warning("webhook", endpoint=self.endpoint.name, text="it answered 410 and is disabled until a replay")
+        # Also where it is known already: the first try may not have been kept.
         await self._outbox.disable(self.endpoint.name, at)
 
     def _say(self, delivery: Delivery, result: Result, is_dead: bool) -> None:
