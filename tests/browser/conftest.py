@@ -33,6 +33,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LASTING_SECONDS = 8.0
+LASTING = f"lease.visible_seconds = {LASTING_SECONDS}\n"
+
 SIGNED = f'[auth]\nalgorithms = ["HS256"]\nsecret = "{SECRET}"\n'
 
 
@@ -81,6 +84,15 @@ class DevServer:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[DevServer]:
     running = DevServer(tmp_path)
+    running.start()
+    yield running
+    running.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def lasting_server(tmp_path: Path) -> Iterator[DevServer]:
+    """One whose sessions outlive its restart, also where a program takes seconds to start."""
+    running = DevServer(tmp_path, f"{LASTING}{SIGNED}")
     running.start()
     yield running
     running.stop(signal.SIGKILL)

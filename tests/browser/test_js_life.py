@@ -6,12 +6,15 @@ import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser
 
 from hereabouts.testing.waiting import pause
 
-from .conftest import DevServer
+from .conftest import LASTING_SECONDS, DevServer
+from .site import site_of
 from .tabs import Tab, Tabs
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -159,17 +162,22 @@ async def test_another_user_gets_no_frame_of_the_one_before(tabs: Tabs) -> None:
     assert await bob.happened() == ["ada joined", "ada left", "cat joined"]
 
 
-async def test_a_restart_of_the_server_flickers_nothing(tabs: Tabs, shared_server: DevServer) -> None:
-    bob, ada = await both(tabs, "restart")
-    stopped = await asyncio.to_thread(shared_server.stop)
-    assert stopped == 0
-    await asyncio.to_thread(shared_server.start)
-    for tab in (ada, bob):
-        await tab.do("here.client.hurry()")  # the leases of this profile are shorter than a wait may be
-    for tab in (ada, bob):
-        await tab.until("!here.room.getSnapshot().stale && here.room.getSnapshot().count === 2", 30)
-    await bob.pause(LEASE_VISIBLE_SECONDS + GRACE_SECONDS + 1)
-    assert await bob.happened() == ["ada joined"]
+async def test_a_restart_of_the_server_flickers_nothing(
+    shared_browser: Browser, lasting_server: DevServer, pages: Path
+) -> None:
+    with site_of(pages, lasting_server.url) as site:
+        tabs = Tabs(shared_browser, site, lasting_server.url)
+        bob, ada = await both(tabs, "restart")
+        stopped = await asyncio.to_thread(lasting_server.stop)
+        assert stopped == 0
+        await asyncio.to_thread(lasting_server.start)
+        for tab in (ada, bob):
+            await tab.do("here.client.hurry()")  # the leases are shorter than a wait may be
+        for tab in (ada, bob):
+            await tab.until("!here.room.getSnapshot().stale && here.room.getSnapshot().count === 2", 30)
+        await bob.pause(LASTING_SECONDS + GRACE_SECONDS + 1)
+        assert await bob.happened() == ["ada joined"]
+        assert await tabs.close() == []
 
 
 @pytest.mark.parametrize("how", ["delete globalThis.WebSocket", "blocked by the network"])

@@ -42,7 +42,6 @@ from hereabouts.protocol.messages import (
     Users,
     Welcome,
 )
-from hereabouts.tasks import end
 from hereabouts.version import __version__
 
 State = Literal["connecting", "connected", "reconnecting", "closed"]
@@ -115,7 +114,8 @@ class Connection:
             with suppress(TimeoutError):
                 async with self._world.within(BYE_SECONDS, "the end"):
                     await asyncio.wait([task])
-        await end([task])
+        task.cancel()
+        await asyncio.wait([task])
         self._finish(None)
 
     def _finish(self, error: BaseException | None) -> None:
