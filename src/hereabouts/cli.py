@@ -51,6 +51,21 @@ def _flags(host: str | None, port: int | None) -> dict[str, Any]:
     return {"server": {key: value for key, value in given.items() if value is not None}}
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and exit")
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
+
+
 @app.command()
 def serve(config: Config = None, host: Host = None, port: Port = None) -> None:
     """Serve for production. Stops on SIGTERM: asks its clients to move, keeps their sessions, exits with 0."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import socket
 import time
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -15,7 +14,8 @@ from hereabouts.auth.tokens import jwt_verifier
 from hereabouts.backends.opening import open_backend
 from hereabouts.checks import auth_config, check_settings, has_keys
 from hereabouts.engine.records import FeedKey, Owner, Presence, Put, Remove
-from hereabouts.errors import HereaboutsError
+from hereabouts.errors import ConfigError, HereaboutsError
+from hereabouts.gateway.server import bound
 from hereabouts.journal.opening import migrations, open_journal, shown
 from hereabouts.settings import Settings
 from hereabouts.version import __version__
@@ -49,7 +49,7 @@ def examine(settings: Settings, *, is_dev: bool = False) -> list[Finding]:
     """Everything that can be tried without serving."""
     return [
         *_settings(settings, is_dev),
-        _port(settings),
+        *_ports(settings),
         *asyncio.run(_journal(settings)),
         *asyncio.run(_store(settings)),
         *([asyncio.run(_keys(settings))] if has_keys(settings) else []),
@@ -66,14 +66,18 @@ def _settings(settings: Settings, is_dev: bool) -> Iterator[Finding]:
         yield Finding("settings", True, f"{len(found.warnings)} warnings (see check-config)")
 
 
-def _port(settings: Settings) -> Finding:
-    host, port = settings.server.host, settings.server.port
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        return Finding("port", False, f"{host}:{port} cannot be listened on: {error.strerror or error}")
-    return Finding("port", True, f"{host}:{port} is free")
+def _ports(settings: Settings) -> Iterator[Finding]:
+    server = settings.server
+    wanted = {"port": (server.host, server.port)}
+    if server.internal_port is not None:
+        wanted["internal port"] = (server.internal_host, server.internal_port)
+    for what, (host, port) in wanted.items():
+        try:
+            bound(host, port).close()
+        except ConfigError as error:
+            yield Finding(what, False, str(error))
+        else:
+            yield Finding(what, True, f"{host}:{port} is free")
 
 
 async def _journal(settings: Settings) -> list[Finding]:

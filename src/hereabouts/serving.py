@@ -181,6 +181,8 @@ def _calm_collector() -> None:
 async def _serve(settings: Settings, is_dev: bool, read: Callable[[], Settings] | None) -> None:
     service = Serving(settings, is_dev=is_dev)
     listeners = _listeners(service)
+    for listener in listeners:
+        listener.bind()
     asked, hurry = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, asked, hurry)

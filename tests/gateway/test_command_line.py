@@ -82,11 +82,32 @@ def test_dev_refuses_an_open_address(tmp_path: Path) -> None:
     assert "loopback" in done.stderr
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["PORT", "INTERNAL_PORT"])
+def test_a_port_that_is_taken_is_told_before_the_node_that_has_it_loses_anything(tmp_path: Path, key: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = hereabouts(tmp_path, "dev", "--port", str(taken.getsockname()[1]))
+        ports = {"HEREABOUTS_SERVER__PORT": "0", f"HEREABOUTS_SERVER__{key}": str(taken.getsockname()[1])}
+        done = hereabouts(tmp_path, "dev", **ports)
+        doctor = hereabouts(tmp_path, "doctor", "--dev", **ports, HEREABOUTS_JOURNAL__URL="none")
     assert done.returncode == 2
     assert "cannot listen on 127.0.0.1:" in done.stderr
+    assert "or take another: --port, server.port or server.internal_port" in done.stderr
+    assert not list(tmp_path.iterdir()), "the journal was opened, and with it what another node has"
+    assert f"FAIL {key.lower().replace('_', ' ')}: cannot listen on" in doctor.stdout
+
+
+@pytest.mark.parametrize(
+    ("host", "remedy"), [("192.0.2.1", "take an address of this machine"), ("nowhere.invalid", "")]
+)
+def test_an_address_that_is_not_of_this_machine_is_told(tmp_path: Path, host: str, remedy: str) -> None:
+    done = hereabouts(tmp_path, "serve", "--host", host, HEREABOUTS_AUTH__SECRET=SECRET)
+    assert done.returncode == 2
+    assert f"cannot listen on {host}:8765" in done.stderr
+    assert remedy in done.stderr
+
+
+def test_the_version_is_told_by_the_option_that_every_program_has(tmp_path: Path) -> None:
+    told = hereabouts(tmp_path, "--version")
+    assert (told.returncode, told.stdout) == (0, hereabouts(tmp_path, "version").stdout)
 
 
 def test_check_config_shows_the_bounds_and_every_fault(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -52,6 +54,7 @@ class Server:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
+            backlog=BACKLOG,
         )
         self._server = uvicorn.Server(self._config)
         self._task: asyncio.Task[None] | None = None
@@ -59,12 +62,20 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port it listens on; useful where 0 was asked for. Only while it is started."""
+        """The port it is bound to; useful where 0 was asked for. Only after `bind` or `start`."""
         return int(self._sockets[0].getsockname()[1])
 
+    def bind(self) -> None:
+        """Take the address; nobody can connect yet. Raises `ConfigError` for one that cannot be had.
+
+        Who does this before anything is opened takes no session from the process that has the address already.
+        """
+        self._sockets = [bound(self._host, self._port)]
+
     async def start(self) -> None:
-        """Listen. Raises `ConfigError` for an address that cannot be had."""
-        self._sockets = [_listening(self._host, self._port)]
+        """Listen, at the address that was bound, or else binds it. Raises `ConfigError` as `bind` does."""
+        if not self._sockets:
+            self.bind()
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
         await self._server.startup(sockets=self._sockets)
@@ -80,9 +91,27 @@ class Server:
         self._task = None
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket at an address, which does not listen yet. Raises `ConfigError` with what would be right."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        taken = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            taken.bind(address)
+        except OSError:
+            taken.close()
+            raise
     except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        text = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        raise ConfigError(f"{text}{_REMEDIES.get(error.errno or 0, '')}") from None
+    return taken
+
+
+_REMEDIES: Final = {
+    errno.EADDRINUSE: "; stop what has this port, or take another: --port, server.port or server.internal_port",
+    errno.EACCES: "; ports below 1024 need a right: take a port above, with a proxy in front",
+    errno.EADDRNOTAVAIL: "; take an address of this machine, 127.0.0.1 for itself alone or 0.0.0.0 for all",
+}
