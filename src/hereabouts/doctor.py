@@ -109,6 +109,8 @@ async def _store(settings: Settings) -> list[Finding]:
             took_ms = (time.monotonic() - started) * 1000
             await backend.commit(feed, Remove("doctor", "doctor", 1, record.owner, "leave"))
             found = await backend.examine()
+            if backend.peers is not None:  # or the nodes would miss one that is called doctor
+                await backend.peers.forget(record.owner)
         finally:
             await backend.close()
     except (HereaboutsError, OSError) as error:

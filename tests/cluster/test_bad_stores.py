@@ -79,6 +79,20 @@ async def test_a_store_that_holds_something_else_where_the_leases_are_ends_the_s
     await arena.serving.close()
 
 
+async def test_a_name_that_a_living_node_has_ends_the_start_and_is_free_again_at_once(store: ValkeyServer) -> None:
+    async with node("a", store) as first:
+        viewer = await first.enter("viewer", ROOM)
+        second = node("a", store)
+        with pytest.raises(ConfigError, match="give each node a name of its own"):
+            await second.serving.open()
+        await second.serving.close()
+        assert store.client.hlen("hb:nodes") == 2, "the lease of the first, and the life of the store"
+        await viewer.never("degraded", during=0.5)
+    began = time.monotonic()
+    async with node("a", store):
+        assert time.monotonic() - began < 1, "it waited for the answer of a process that is gone"
+
+
 async def test_a_port_where_something_else_answers_ends_the_start() -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -21,6 +21,7 @@ def test_one_server_and_what_is_to_be_changed_in_it(store: ValkeyServer) -> None
     told = said(store.url)
     assert all(is_ok for is_ok, _ in told)
     assert any(text.startswith(f"{store.url} is Valkey 9") and "0 replicas" in text for _, text in told)
+    assert store.client.hkeys("hb:nodes") == [b"@generation"], "the nodes would miss one that is called doctor"
     store.order("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
         faults = [text for is_ok, text in said(store.url) if not is_ok]

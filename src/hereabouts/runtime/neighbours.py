@@ -40,6 +40,9 @@ AT_ONCE: Final = 100
 RENEWALS: Final = 4
 """How often a lease is renewed within its time. Source: `spec/semantics.md`, section 2."""
 
+ARE_YOU_THERE: Final = b'{"type":"are_you_there"}'
+"""A question to which any answer will do, so that no version has to know it."""
+
 STORE: Final = "store"
 """Why views may be stale: the store is, or was, out of reach."""
 
@@ -82,10 +85,24 @@ class Neighbours:
             context.backend.on_health(self._healthy)
 
     async def open(self) -> None:
-        """Hold the lease, and have the store's time, before anything is served."""
+        """Hold the lease, and have the store's time, before anything is served.
+
+        Raises `ConfigError` where that cannot be, and where a process that lives has this node's name: the record
+        of its sessions would be ended, as if it had died.
+        """
         peers = self._context.backend.peers
-        if peers is not None and await peers.renew() is None:
+        if peers is None:
+            return
+        if await peers.renew() is None:
             raise ConfigError("the store took the scripts but not the lease; `hereabouts doctor` tries it again")
+        owner = self._context.owner
+        namesakes = [other for other in peers.others() if other.node == owner.node]
+        if any(await asyncio.gather(*(peers.ask(other, ARE_YOU_THERE) for other in namesakes))):
+            await peers.forget(owner)
+            raise ConfigError(
+                f"another process that runs is the node {owner.node!r} of this store; stop it, or give each node a "
+                "name of its own in server.node"
+            )
 
     async def close(self) -> None:
         """Judge no more."""
@@ -288,7 +305,8 @@ class Neighbours:
                 await asyncio.gather(*(self._reap(peer.owner, "node_lost", place) for place in group))
         await self._peers.forget(peer.owner)
         self._doubt_word()
-        log.warning("node_lost", node=peer.owner.node, records=sum(map(len, graces.values())))
+        tell = log.warning if graces else log.info
+        tell("node_lost", node=peer.owner.node, records=sum(map(len, graces.values())))
 
     async def _until(self, at: int, grace_seconds: float) -> None:
         """Until that server time, and until this node has seen the store for a lease and the grace without a break."""

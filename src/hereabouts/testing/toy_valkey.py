@@ -78,10 +78,11 @@ class ToyValkey:
         if not found:
             self.keys.pop(key, None)
 
-    def _publish(self, channel: bytes, data: bytes) -> None:
-        for listener in self.listeners:
-            if channel in listener.channels:
-                listener.deliver(channel, data)
+    def _publish(self, channel: bytes, data: bytes) -> int:
+        hearing = [listener for listener in self.listeners if channel in listener.channels]
+        for listener in hearing:
+            listener.deliver(channel, data)
+        return len(hearing)
 
     def info(self) -> dict[str, str]:
         """What it says of itself."""

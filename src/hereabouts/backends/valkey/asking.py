@@ -48,7 +48,8 @@ class Asking:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._awaited[number] = future
         try:
-            await self._say(owner, "asked", number, question)
+            if not await self._say(owner, "asked", number, question):
+                return None  # nobody is there to hear it
             async with asyncio.timeout(ASK_SECONDS):
                 return await future
         except TimeoutError:
@@ -77,6 +78,6 @@ class Asking:
         except StoreUnavailable:
             pass  # who asked does not wait for long
 
-    async def _say(self, to: Owner, kind: Literal["asked", "answered"], number: int, payload: bytes) -> None:
+    async def _say(self, to: Owner, kind: Literal["asked", "answered"], number: int, payload: bytes) -> bool:
         said = _Said(kind, number, self._owner, Raw(payload))
-        await self._store.call("SPUBLISH", self._keys.canary(to), msgspec.json.encode(said))
+        return bool(await self._store.call("SPUBLISH", self._keys.canary(to), msgspec.json.encode(said)))
