@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from hereabouts.engine.effects import Effect, Effects, Over, Part, Signal, Write
 from hereabouts.engine.records import DECLARATION, Change, Commit, Declaration, FeedKey, Put, Remove
@@ -89,12 +90,21 @@ class Writer:
         """Do what a store out of reach left undone: removals, unless the session has come back meanwhile."""
         while self._unfinished:
             owned, feed, change = self._unfinished[0]
-            stands = {write.feed for write in session_feeds(owned.session) if isinstance(write, Write)}
-            if feed not in stands:
-                commit = await self._context.commit(owned.session, feed, change)
-                if commit.applied:
-                    await self._committed(owned, feed, change, commit)
+            await owned.chain.ask(partial(self._finish, owned, feed, change))
             del self._unfinished[0]
+
+    async def _finish(self, owned: OwnedSession, feed: FeedKey, change: Remove) -> None:
+        session = owned.session
+        if any(isinstance(write, Write) and write.feed == feed for write in session_feeds(session)):
+            return
+        commit = await self._context.backend.commit(feed, change)
+        if commit.before is None:
+            # It was done, and the answer was lost; or the record was. In either case nobody has been told of it yet.
+            before = session.presence() if feed.kind == "user" else None
+            commit = commit._replace(applied=True, before=before)
+        self._context.recorder.committed(session, feed, change, commit, self._context.now().at)
+        if commit.applied:
+            await self._committed(owned, feed, change, commit)
 
     async def _committed(self, owned: OwnedSession, feed: FeedKey, change: Change, commit: Commit) -> None:
         if feed.kind == "room":

@@ -38,6 +38,7 @@ class ToyValkey:
                 (scripts.FOLLOW, self._follow),
                 (scripts.RENEW, self._renew),
                 (scripts.KEEP, self._keep),
+                (scripts.UNNOTE, self._unnote),
             )
             for name in (script.text, script.digest)
         }
@@ -130,6 +131,12 @@ class ToyValkey:
     def _keep(self, key: bytes, field: bytes, payload: bytes) -> None:
         if key in self.keys:
             self._set(key, field, payload)
+
+    def _unnote(self, key: bytes, field: bytes, owner: bytes) -> None:
+        if self._hash(key).get(field) in (owner, b""):
+            self._delete(key, field)
+        if self._hash(key).keys() <= {b"@session"}:
+            self.keys.pop(key, None)
 
     def _renew(self, key: bytes, owner: bytes, registered: bytes, generation: bytes, note: bytes) -> list[Any]:
         now = b"%d" % self.now_at()

@@ -77,7 +77,7 @@ class ValkeyBackend(Backend):
         notes = self._index.before(feed, change)
         verb = "put" if isinstance(change, Put) else "remove"
         commit, users = await self._apply(feed, change, verb)
-        self._index.after(feed, change, commit.applied)
+        self._index.after(feed, change, commit)
         if any(note.exception() for note in notes):
             # They went before the commit; in a Cluster to another server.
             self._feeds.doubt(True)

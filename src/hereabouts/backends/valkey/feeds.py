@@ -215,7 +215,11 @@ class Feeds:
         if following.followers or following.opening or self._feeds.get(following.feed) is not following:
             return
         del self._feeds[following.feed], self._by_key[following.key]
-        self._tasks.start(self.listening.remove(following.key))
+        self._tasks.start(self._unheard(following.key))
+
+    async def _unheard(self, key: str) -> None:
+        if key not in self._by_key:  # whoever came since then was told that it is subscribed
+            await self.listening.remove(key)
 
 
 def _pairs(answer: list[bytes] | dict[bytes, bytes]) -> dict[bytes, bytes]:

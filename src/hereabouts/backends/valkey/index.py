@@ -1,6 +1,7 @@
 """Where the sessions of each node stand, so that others can find what a dead node left and go on with what lives.
 
-A session's hash has a field for each place, and `@session`: what the node that owned it handed to whoever goes on.
+A session's hash has a field for each place, with who noted it, and `@session`: what the node that owned it handed to
+whoever goes on.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from hereabouts.backends.base import Place
+from hereabouts.backends.valkey.codec import owner_text
 from hereabouts.backends.valkey.keys import Keys
-from hereabouts.backends.valkey.scripts import KEEP
+from hereabouts.backends.valkey.scripts import KEEP, UNNOTE
 from hereabouts.backends.valkey.store import Argument, Store
-from hereabouts.engine.records import Change, Declaration, FeedKey, Owner, Put
+from hereabouts.engine.records import DECLARATION, Change, Commit, Declaration, FeedKey, Owner, Put, Remove
 
 SESSION: Final = b"@session"
 
@@ -41,28 +43,21 @@ class Index:
             notes.append(self._ask("SADD", self._keys.owned(self._owner), session_id))
         if own is None or feed not in own:
             field = _field(feed, change.record.user_id)
-            notes.append(self._ask("HSET", self._keys.session(session_id), field, b""))
+            notes.append(self._ask("HSET", self._keys.session(session_id), field, owner_text(self._owner)))
         return notes
 
-    def after(self, feed: FeedKey, change: Change, applied: bool) -> None:
+    def after(self, feed: FeedKey, change: Change, commit: Commit) -> None:
         """A commit was answered."""
-        if isinstance(change, Put):
-            if applied and not isinstance(change.record, Declaration) and change.record.owner == self._owner:
-                self._own.setdefault(change.record.session_id, set()).add(feed)
-            return
-        own = self._own.get(change.session_id)
-        if own is None or feed not in own:
-            return
-        own.discard(feed)
-        if not own:
-            self._forget(change.session_id, applied)
-        elif applied:
-            self._ask("HDEL", self._keys.session(change.session_id), _field(feed, change.user_id))
+        if isinstance(change, Remove):
+            if change.session_id != DECLARATION and (commit.applied or commit.before is None):
+                self._unnote(change.owner, Place(feed, change.user_id, change.session_id))
+        elif commit.applied and not isinstance(change.record, Declaration) and change.record.owner == self._owner:
+            self._own.setdefault(change.record.session_id, set()).add(feed)
 
     def disown(self, session_id: str) -> None:
         """The session is another node's now."""
-        if session_id in self._own:
-            self._forget(session_id, False)
+        if self._own.pop(session_id, None) is not None:
+            self._ask("SREM", self._keys.owned(self._owner), session_id)
 
     def lost(self) -> None:
         """The store is empty: everything is noted anew as it is put."""
@@ -92,23 +87,22 @@ class Index:
             if field != SESSION
         ]
 
-    async def reaped(self, place: Place) -> None:
-        """The record there was a dead node's and is gone; with the last one goes all that was kept of the session."""
-        self._own.get(place.session_id, set()).discard(place.feed)
-        key = self._keys.session(place.session_id)
-        self._ask("HDEL", key, _field(place.feed, place.user_id))
-        if set(await self._store.call("HKEYS", key)) <= {SESSION}:
-            self._ask("DEL", key)
+    def reaped(self, owner: Owner, place: Place) -> None:
+        """The record that this owner had there is gone."""
+        self._unnote(owner, place)
 
     async def forget(self, owner: Owner) -> None:
         """See `Peers.forget`."""
         await self._store.call("DEL", self._keys.owned(owner))
 
-    def _forget(self, session_id: str, is_ours: bool) -> None:
-        del self._own[session_id]
-        self._ask("SREM", self._keys.owned(self._owner), session_id)
-        if is_ours:
-            self._ask("DEL", self._keys.session(session_id))
+    def _unnote(self, owner: Owner, place: Place) -> None:
+        own = self._own.get(place.session_id)
+        if own is not None and owner == self._owner:
+            own.discard(place.feed)
+            if not own:
+                self.disown(place.session_id)
+        field = _field(place.feed, place.user_id)
+        self._ask("EVAL", UNNOTE.text, 1, self._keys.session(place.session_id), field, owner_text(owner))
 
     def _ask(self, *command: Argument) -> asyncio.Future[Any]:
         # Nobody has to wait for it: where it fails the store is out of reach, and what is to stand is looked at again.

@@ -74,7 +74,7 @@ class ValkeyPeers(Peers):
         commit = await self._take(place, Remove(place.session_id, place.user_id, 0, owner, cause))
         if commit.applied or commit.before is None:
             # Who took it away may have died before it could say so in the index.
-            await self._index.reaped(place)
+            self._index.reaped(owner, place)
         return commit
 
     async def forget(self, owner: Owner) -> None:

@@ -107,4 +107,19 @@ return 1
 """)
 """Keep what goes with a session, if any of it stands: what comes late would be kept for ever."""
 
+UNNOTE: Final = _script("""
+local by = redis.call('HGET', KEYS[1], ARGV[1])
+if by == ARGV[2] or by == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end
+if redis.call('HLEN', KEYS[1]) == redis.call('HEXISTS', KEYS[1], '@session') then
+  redis.call('DEL', KEYS[1])
+end
+return 1
+""")
+"""Forget a place of a session, unless another node has noted it meanwhile; with the last one goes all that was kept.
+
+What nobody's name stands at was noted by an earlier version.
+"""
+
 ALL: Final = (COMMIT, FOLLOW, KEEP)

@@ -1,0 +1,63 @@
+"""What comes between two words to the store: the Valkey backend on the toy that holds what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+
+from hereabouts.backends.base import Place
+from hereabouts.engine.records import Put
+from hereabouts.testing.backend_contract import ELSEWHERE, HERE, ROOM, record, removal
+from hereabouts.testing.clock import START_AT
+from hereabouts.testing.mirror import Mirror
+from hereabouts.testing.shared import Line, SharedBackend
+from hereabouts.testing.toy_valkey import ToyValkey
+from hereabouts.testing.waiting import eventually
+
+
+@asynccontextmanager
+async def two() -> AsyncIterator[tuple[ToyValkey, SharedBackend, SharedBackend]]:
+    """A store, and the handles of two nodes on it."""
+    toy = ToyValkey(lambda: START_AT)
+    async with AsyncExitStack() as stack:
+        here, there = (SharedBackend(Line(toy, Random(1)), owner) for owner in (HERE, ELSEWHERE))
+        for backend in (here, there):
+            await backend.open()
+            stack.push_async_callback(backend.close)
+        yield toy, here, there
+
+
+async def test_a_feed_that_is_let_go_of_and_followed_again_at_once_is_heard() -> None:
+    async with two() as (_, here, there):
+        first, second = Mirror(ROOM), Mirror(ROOM)
+        await here.follow(ROOM, first)
+        await here.unfollow(ROOM, first)
+        second.begin(await here.follow(ROOM, second))
+        done = await there.commit(ROOM, Put(record(owner=ELSEWHERE)))
+        await eventually(lambda: second.position == done.position)
+
+
+async def test_a_session_that_ends_after_its_notes_were_given_up_leaves_no_key() -> None:
+    async with two() as (toy, here, _):
+        await here.commit(ROOM, Put(record()))
+        here.peers.lost()
+        await here.commit(ROOM, removal(record()))
+        session = here.keys.session("s1").encode()
+        await eventually(lambda: session not in toy.keys)
+
+
+async def test_what_is_noted_of_a_session_that_goes_on_outlasts_the_late_word_of_who_takes_it_away() -> None:
+    async with two() as (_, dead, lives):
+        await dead.commit(ROOM, Put(record()))
+        await dead.peers.keep("s1", b"{}")
+        place = Place(ROOM, "ada", "s1")
+        taken, goes_on = await asyncio.gather(
+            dead.peers.reap(HERE, place, "node_lost"),
+            lives.commit(ROOM, Put(record(incarnation=2, owner=ELSEWHERE))),
+        )
+        assert taken.applied and goes_on.applied and goes_on.before is None
+        await lives.peers.renew()
+        assert await lives.peers.places(ELSEWHERE) == [place]
+        assert await lives.peers.kept("s1") == (b"{}", [place])
