@@ -15,6 +15,7 @@ from bench.report import Figure, quantile
 from hereabouts.engine.deadlines import Timed
 from hereabouts.runtime.clock import Clock
 from hereabouts.runtime.timers import Timers
+from hereabouts.tasks import log_fault
 
 NAME = "deadlines"
 ITEMS = 100_000
@@ -48,7 +49,7 @@ async def run(small: bool) -> list[Figure]:
         late.append(clock.tick() - item.tick)
         item.tick = clock.tick() + random.uniform(seconds / 2, seconds)
 
-    timers = Timers(clock, SWEEP_SECONDS, wake)
+    timers = Timers(clock, SWEEP_SECONDS, wake, log_fault)
     began = clock.tick()
     for _ in range(ITEMS):
         timers.file(Item(began + random.uniform(0.5, seconds / 2)))

@@ -74,7 +74,7 @@ class Node:
     ) -> None:
         self.clock = clock or Clock()
         self.verifier = verifier
-        self.timers = Timers(self.clock, policies.node.sweep_seconds, self._wake)
+        self.timers = Timers(self.clock, policies.node.sweep_seconds, self._wake, self._failed)
         self.context = Context(
             owner=owner,
             clock=self.clock,
@@ -225,6 +225,9 @@ class Node:
             self.holdings.advance(item)
         else:
             self.driver.wake(item)
+
+    def _failed(self, error: Exception) -> None:
+        self.context.failed(error)
 
     def _turned(self, owned: OwnedSession, outcome: Outcome, seq: int) -> None:
         was_invisible = owned.session.outcome.is_invisible

@@ -64,9 +64,13 @@ class ListSender:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.result = Result("delivered")
+        self.breaks_at = ""
 
     async def send(self, event_id: str, body: bytes) -> Result:
         self.sent.append(event_id)
+        if event_id == self.breaks_at:
+            self.breaks_at = ""
+            raise ZeroDivisionError("nobody thought of it")
         return self.result
 
     async def close(self) -> None:
@@ -126,3 +130,13 @@ async def test_that_a_receiver_is_gone_is_kept_also_when_the_journal_fails_at_fi
         sender.result = Result("gone")
         await eventually(lambda: not outbox.waits, what="the endpoint is disabled in the journal")
         assert sender.sent == ["evt_1"]
+
+
+async def test_a_fault_of_ours_holds_back_one_subject_and_only_for_a_while() -> None:
+    outbox = HeldOutbox("ada", "ada", "bob")
+    outbox.gate.clear()
+    async with delivering(outbox) as (_, sender):
+        sender.breaks_at = "evt_1"
+        outbox.gate.set()
+        await eventually(lambda: not outbox.waits, what="all are delivered")
+        assert sender.sent == ["evt_1", "evt_3", "evt_1", "evt_2"]

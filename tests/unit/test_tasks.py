@@ -1,10 +1,12 @@
-"""What is begun is kept, and is over when its owner is: also where a cancellation is lost on the way."""
+"""What is begun is kept, goes on after a fault, and is over when its owner is: also where a cancellation is lost."""
 
 from __future__ import annotations
 
 import asyncio
 
-from hereabouts.tasks import AGAIN_SECONDS, Tasks, end
+import pytest
+
+from hereabouts.tasks import AGAIN_SECONDS, FAILED_SECONDS, Tasks, end
 from hereabouts.testing.virtual_time import run
 
 
@@ -93,5 +95,44 @@ def test_none_outlives_its_owner() -> None:
         await asyncio.sleep(0)
         await tasks.end()
         assert all(task.done() for task in running)
+
+    run(told())
+
+
+def test_a_round_that_fails_is_told_of_and_there_is_another() -> None:
+    async def told() -> None:
+        loop = asyncio.get_running_loop()
+        at: list[float] = []
+        faults: list[Exception] = []
+        tasks = Tasks(faults.append)
+
+        async def act() -> None:
+            at.append(loop.time())
+            if len(at) == 2:
+                raise KeyError("nobody thought of it")
+
+        began = loop.time()
+        tasks.repeat(act, 0.25)
+        await asyncio.sleep(2)
+        await tasks.end()
+        assert [seen - began for seen in at][:4] == [0, 0.25, 0.25 + FAILED_SECONDS, 0.5 + FAILED_SECONDS]
+        assert [repr(fault) for fault in faults] == ["KeyError('nobody thought of it')"]
+
+    run(told())
+
+
+def test_what_nobody_waits_for_is_told_of_and_what_somebody_does_is_not() -> None:
+    async def told() -> None:
+        faults: list[Exception] = []
+        tasks = Tasks(faults.append)
+
+        async def fail(word: str) -> None:
+            raise ValueError(word)
+
+        tasks.do(fail("once"))
+        await tasks.settled()
+        with pytest.raises(ValueError, match="asked"):
+            await tasks.start(fail("asked"))
+        assert [str(fault) for fault in faults] == ["once"]
 
     run(told())

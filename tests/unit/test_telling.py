@@ -28,7 +28,7 @@ class Nodes:
         self.heard: dict[Owner, list[str]] = {B: [], C: [], LATER: []}
         self.tick = 0.0
         backend = SimpleNamespace(peers=object())
-        context = SimpleNamespace(backend=backend, now=lambda: Now(self.tick, 0))
+        context = SimpleNamespace(backend=backend, now=lambda: Now(self.tick, 0), failed=None)
         self.telling = Telling(cast(Context, context), cast(Switchboard, self))
 
     def others(self) -> tuple[Owner, ...]:

@@ -7,9 +7,7 @@ Source: `spec/semantics.md`, rule 17.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -50,7 +48,7 @@ class Bells:
         self._to_ring: set[tuple[str, str]] = set()
         self._heard: set[tuple[str, str]] = set()
         self._is_open = False
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._failed)
         switchboard.answer(Bell, self._hear)
 
     @property
@@ -63,7 +61,7 @@ class Bells:
         self._positions = positions
         if not self.is_alone:
             self._is_open = True
-            self._tasks.start(self._look_always())
+            self._tasks.repeat(self.look, LOOK_SECONDS)
 
     async def stop(self) -> None:
         """Follow no more."""
@@ -91,7 +89,7 @@ class Bells:
 
     def _ring(self, kind: Kind) -> None:
         if not self._to_ring:
-            self._tasks.start(self._tolerant(self._ring_all()))
+            self._tasks.do(self._ring_all())
         self._to_ring.add((kind.tenant, kind.name))
 
     async def _ring_all(self) -> None:
@@ -102,12 +100,12 @@ class Bells:
         for key in bell.kinds:
             if self._is_open and key not in self._heard:
                 self._heard.add(key)
-                self._tasks.start(self._follow_heard(key))
+                self._tasks.do(self._follow_heard(key))
         return True
 
     async def _follow_heard(self, key: tuple[str, str]) -> None:
         self._heard.discard(key)
-        await self._tolerant(self._follow(key))
+        await self._follow(key)
 
     # Following
 
@@ -123,11 +121,6 @@ class Bells:
             self._positions[key] = Position(there.epoch, self._positions.get(key, there).seq)
         for key in known:
             await self._follow(key, anew=True)
-
-    async def _look_always(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            await self._tolerant(self.look())
 
     async def _follow(self, key: tuple[str, str], *, anew: bool = False) -> None:
         kind = self._picture.kind(*key)
@@ -158,12 +151,8 @@ class Bells:
         else:
             self._positions.pop(key, None)
 
-    async def _tolerant(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except JournalUnavailable:
-            pass  # its health says so; it is looked again
-        except Exception as error:
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, JournalUnavailable):  # its health says so; it is looked again
             self._context.failed(error)
 
     @property

@@ -20,7 +20,7 @@ from hereabouts.fanout.outbox import Packet
 from hereabouts.fanout.room import RoomFan
 from hereabouts.fanout.viewer import Viewer, Viewing
 from hereabouts.runtime.context import Context
-from hereabouts.tasks import end
+from hereabouts.tasks import Tasks
 from hereabouts.telemetry import Reading
 
 CANARY_TENANT: Final = "\x00canary"
@@ -48,20 +48,22 @@ class Canary:
         self._context = context
         self._feed = FeedKey(CANARY_TENANT, "room", f"{CANARY_USER}.{context.owner.node}")
         self._fan: RoomFan | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(context.failed)
+        self._has_begun = False
         self._due_tick: float | None = None
         self._lapsed = asyncio.Event()
         self._told = asyncio.Event()
 
     def start(self) -> None:
         """Begin."""
-        self._task = asyncio.create_task(self._run())
+        self._has_begun = True
+        self._tasks.repeat(self._live, EVERY_SECONDS)
 
     async def stop(self) -> None:
         """End, and leave nothing behind."""
-        if self._task is None:
+        if not self._has_begun:
             return
-        await end([self._task])
+        await self._tasks.end()
         try:
             await self._commit(self._removal())
             await self._context.backend.unfollow(self._feed, self)
@@ -106,17 +108,10 @@ class Canary:
 
     # One life after another
 
-    async def _run(self) -> None:
-        while True:
-            if not self._context.is_degraded:
-                try:
-                    await self._life()
-                except StoreUnavailable as error:
-                    self._context.failed(error)
-            await asyncio.sleep(EVERY_SECONDS)
-
-    async def _life(self) -> None:
+    async def _live(self) -> None:
         """Come, fall silent, be seen to go."""
+        if self._context.is_degraded:
+            return
         await self._look()
         self._lapsed.clear()
         self._told.clear()

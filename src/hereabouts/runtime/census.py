@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from hereabouts.errors import HereaboutsError
@@ -27,26 +26,18 @@ class Census:
     def __init__(self, context: Context, keep_days: Mapping[str, float] | None = None) -> None:
         self._context = context
         self._keep_days = keep_days or {}
-        self._tasks = Tasks()
+        self._tasks = Tasks(context.failed)
 
     def start(self) -> None:
         """Begin."""
-        self._tasks.start(self._every(ALIVE_SECONDS, self._alive))
-        self._tasks.start(self._every(PRUNE_SECONDS, self._prune))
+        self._tasks.repeat(self._alive, ALIVE_SECONDS)
+        self._tasks.repeat(self._prune, PRUNE_SECONDS)
 
     async def stop(self) -> None:
         """End; says a last time that the node was alive."""
         await self._tasks.end()
-        await self._tolerant(self._alive)
-
-    async def _every(self, seconds: float, act: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await self._tolerant(act)
-            await asyncio.sleep(seconds)
-
-    async def _tolerant(self, act: Callable[[], Awaitable[None]]) -> None:
         try:
-            await act()
+            await self._alive()
         except HereaboutsError as error:
             self._context.failed(error)
 

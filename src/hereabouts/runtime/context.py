@@ -58,9 +58,15 @@ class Context:
         """Call once, after a while; 0 is before the event loop waits again."""
         loop = asyncio.get_running_loop()
         if seconds <= 0:
-            loop.call_soon(call)
+            loop.call_soon(self._call, call)
         else:
-            loop.call_later(seconds, call)
+            loop.call_later(seconds, self._call, call)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:
+            self.failed(error)
 
     def new_epoch(self) -> str:
         """A name for a stream's history that no other has, on this or any other life of a node."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -18,7 +17,7 @@ from hereabouts.engine.records import Owner
 from hereabouts.errors import JournalUnavailable
 from hereabouts.journal.outbox import Delivery, EndpointState, Outbox
 from hereabouts.runtime.clock import Clock
-from hereabouts.tasks import Tasks
+from hereabouts.tasks import FAILED_SECONDS, Failed, Tasks, log_fault
 from hereabouts.webhooks.endpoints import Endpoint
 from hereabouts.webhooks.schedule import Schedule
 from hereabouts.webhooks.sending import CONNECTIONS, Result, Sender
@@ -44,7 +43,7 @@ Subject = tuple[str, str]
 class Lane:
     """One endpoint's deliveries, by the node `owner`.
 
-    `chance` gives a number from 0 to 1; `counts` has the attempts by outcome.
+    `chance` gives a number from 0 to 1; `counts` has the attempts by outcome; `failed` is told of faults.
     """
 
     def __init__(
@@ -57,6 +56,7 @@ class Lane:
         schedule: Schedule,
         chance: Callable[[], float],
         counts: Counter[str],
+        failed: Failed = log_fault,
     ) -> None:
         self.endpoint = endpoint
         self.state = EndpointState()
@@ -83,14 +83,15 @@ class Lane:
         """Subjects of which more waits than is in memory, from where on; read when what is here is done."""
         self._behind: set[Subject] = set()
         """Those of them that are to be read now."""
-        self._tasks = Tasks()
+        self._failed = failed
+        self._tasks = Tasks(failed)
 
     # Life
 
     def start(self) -> None:
         """Begin with what waits."""
-        for act in (self._load, self._watch):
-            self._tasks.start(act())
+        self._tasks.repeat(self._load)
+        self._tasks.repeat(self._watch, STATE_SECONDS)
         self.wake()
 
     async def stop(self) -> None:
@@ -118,14 +119,13 @@ class Lane:
 
     async def _load(self) -> None:
         """Read what waits into the window, whenever there is news and room."""
-        while True:
-            await self._has_news.wait()
-            self._has_news.clear()
-            try:
-                await self._fill()
-            except JournalUnavailable:
-                await asyncio.sleep(JOURNAL_SECONDS)
-                self._has_news.set()
+        await self._has_news.wait()
+        self._has_news.clear()
+        try:
+            await self._fill()
+        except Exception:
+            self._has_news.set()
+            raise
 
     async def _fill(self) -> None:
         self._has_more = True
@@ -154,12 +154,9 @@ class Lane:
 
     async def _watch(self) -> None:
         """Keep what is told of the endpoint up to date, without counting at every event."""
-        while True:
-            await self._has_changed.wait()
-            self._has_changed.clear()
-            with suppress(JournalUnavailable):
-                self.state = await self._outbox.state(self.endpoint.name)
-            await asyncio.sleep(STATE_SECONDS)
+        await self._has_changed.wait()
+        self._has_changed.clear()
+        self.state = await self._outbox.state(self.endpoint.name)
 
     def _enqueue(self, delivery: Delivery) -> None:
         subject = (delivery.tenant, delivery.subject)
@@ -172,7 +169,7 @@ class Lane:
             line.append(delivery)
             return
         self._lines[subject] = deque([delivery])
-        self._tasks.start(self._run(subject))
+        self._tasks.do(self._run(subject))
 
     # To the endpoint
 
@@ -180,7 +177,12 @@ class Lane:
         """Deliver what there is of one subject, in order."""
         line = self._lines[subject]
         while line:
-            await self._deliver(line[0])
+            try:
+                await self._deliver(line[0])
+            except Exception as error:  # it is tried again, and holds back its subject alone
+                self._failed(error)
+                await asyncio.sleep(FAILED_SECONDS)
+                continue
             seq = line.popleft().seq
             self._loaded.discard(seq)
             self._finished.add(seq)

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -67,7 +68,7 @@ class Dispatcher:
         self._resolve = resolve
         self._held: Held | None = None
         self._has_news = asyncio.Event()
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._failed)
         self._takes_turns = False
         self.lanes: dict[str, Lane] = {}
         self.attempts: Counter[str] = Counter({"delivered": 0, "retry": 0, "dead": 0, "gone": 0})
@@ -103,8 +104,8 @@ class Dispatcher:
             await self._begin()
             return
         self._takes_turns = True
-        self._tasks.start(self._take_turns(outbox.lease))
-        self._tasks.start(self._ring())
+        self._tasks.repeat(partial(self._take_turn, outbox.lease), TURN_SECONDS)
+        self._tasks.repeat(self._ring)
 
     async def stop(self) -> None:
         """End; what waits is for the next start, or for another node."""
@@ -131,7 +132,15 @@ class Dispatcher:
         for name, endpoint in self.endpoints.by_name.items():
             sender = Sender(endpoint, context.clock.wall, self._resolve)
             self.lanes[name] = Lane(
-                endpoint, sender, self.outbox, context.owner, context.clock, self.schedule, self._chance, self.attempts
+                endpoint,
+                sender,
+                self.outbox,
+                context.owner,
+                context.clock,
+                self.schedule,
+                self._chance,
+                self.attempts,
+                self._failed,
             )
             self.lanes[name].start()
 
@@ -141,18 +150,9 @@ class Dispatcher:
 
     # Several nodes
 
-    async def _take_turns(self, lease: OutboxLease) -> None:
+    async def _take_turn(self, lease: OutboxLease) -> None:
         """Deliver while it is this node's turn, and look for what others wrote; what is lost of bells comes by this."""
-        while True:
-            try:
-                await self._take_turn(await lease.hold(self._context.owner, self._context.node_clocks.lease_seconds))
-            except JournalUnavailable:
-                pass  # nothing is sent meanwhile: each lane asks before it sends
-            except Exception as error:
-                self._context.failed(error)
-            await asyncio.sleep(TURN_SECONDS)
-
-    async def _take_turn(self, held: Held) -> None:
+        held = await lease.hold(self._context.owner, self._context.node_clocks.lease_seconds)
         if held != self._held:
             self._held = None
             await self._end()
@@ -165,11 +165,14 @@ class Dispatcher:
 
     async def _ring(self) -> None:
         """Wake the node that delivers, once for all that was written meanwhile."""
-        while True:
-            await self._has_news.wait()
-            self._has_news.clear()
-            if self._held is not None and self._held.holder != self._context.owner:
-                await self._switchboard.ask(self._held.holder, Written())
+        await self._has_news.wait()
+        self._has_news.clear()
+        if self._held is not None and self._held.holder != self._context.owner:
+            await self._switchboard.ask(self._held.holder, Written())
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, JournalUnavailable):  # nothing is sent meanwhile: each lane asks before it sends
+            self._context.failed(error)
 
     async def _rung(self, written: Written) -> None:
         self._wake_lanes()

@@ -62,7 +62,7 @@ class Holdings:
     def __init__(self, context: Context, registry: Registry, switchboard: Switchboard) -> None:
         self._context = context
         self._switchboard = switchboard
-        self._tasks = Tasks()
+        self._tasks = Tasks(context.failed)
         self.picture = Picture(context, registry, switchboard, self._end_later)
         self._bells = Bells(context, switchboard, self.picture)
         self._decisions = Decisions(context, self.picture, self._bells)
@@ -199,7 +199,7 @@ class Holdings:
             self._leave_nothing_later(feed, cause, self._context.now().at)
 
     def _leave_nothing_later(self, feed: FeedKey, cause: str, at: int) -> None:
-        self._tasks.start(self._leave_nothing(feed, cause, at))
+        self._tasks.do(self._leave_nothing(feed, cause, at))
 
     async def _leave_nothing(self, feed: FeedKey, cause: str, at: int) -> None:
         """End what the user holds, also what was granted at another node just now and is not in the picture yet."""
@@ -229,7 +229,7 @@ class Holdings:
         """
         others, own = self._switchboard.others(), self._context.owner
         if self._context.journal.is_shared and all(own < other for other in others):
-            self._tasks.start(self._look_for_holders())
+            self._tasks.do(self._look_for_holders())
 
     async def _look_for_holders(self) -> None:
         try:
@@ -243,7 +243,7 @@ class Holdings:
             self.picture.tenures.remember(holding, session)
 
     def _end_later(self, holding: Holding, cause: str) -> None:
-        self._tasks.start(self._try_to_end(holding, cause))
+        self._tasks.do(self._try_to_end(holding, cause))
 
     async def _try_to_end(self, holding: Holding, cause: str) -> None:
         try:

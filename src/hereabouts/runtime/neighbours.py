@@ -288,6 +288,8 @@ class Neighbours:
             await self._reap_all(peer)
         except StoreUnavailable:
             pass  # it is judged anew with the next roll
+        except Exception as error:
+            self._context.failed(error)
         finally:
             del self._burying[peer.owner]
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from hereabouts.engine.records import FeedKey, FeedSnapshot, Membership
 from hereabouts.engine.status import fold
-from hereabouts.errors import HereaboutsError, JournalUnavailable, StoreUnavailable
+from hereabouts.errors import JournalUnavailable, StoreUnavailable
 from hereabouts.journal.outbox import Outbox, OutboxRow
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.registry import Registry
-from hereabouts.tasks import end
+from hereabouts.tasks import Tasks
 
 
 class Settling:
@@ -26,36 +26,34 @@ class Settling:
         self._registry = registry
         self._is_here = is_here
         self._has_doubt = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(self._failed)
 
     def start(self) -> None:
         """Wait for doubts."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks.repeat(self._round)
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            await end([self._task])
+        await self._tasks.end()
 
     def doubt(self) -> None:
         """Word may have been lost. Whoever is about to come back is given the time for it."""
         self._has_doubt.set()
 
-    async def _run(self) -> None:
-        while True:
-            await self._has_doubt.wait()
-            self._has_doubt.clear()
-            policy = self._context.policies.resolve()
-            await asyncio.sleep(max(policy.grace_seconds, policy.beat_visible_seconds))
-            outbox = self._context.journal.outbox
-            if outbox is None or not self._is_here():
-                continue
-            try:
-                await self._settle(outbox)
-            except (JournalUnavailable, StoreUnavailable):
-                self.doubt()
-            except HereaboutsError as error:
-                self._context.failed(error)
+    async def _round(self) -> None:
+        await self._has_doubt.wait()
+        self._has_doubt.clear()
+        policy = self._context.policies.resolve()
+        await asyncio.sleep(max(policy.grace_seconds, policy.beat_visible_seconds))
+        outbox = self._context.journal.outbox
+        if outbox is not None and self._is_here():
+            await self._settle(outbox)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, JournalUnavailable | StoreUnavailable):
+            self.doubt()
+        else:
+            self._context.failed(error)
 
     async def _settle(self, outbox: Outbox) -> None:
         users: set[FeedKey] = set()

@@ -78,7 +78,11 @@ class Switchboard:
                 told = await peers.ask(owner, msgspec.json.encode(question))
         except (StoreUnavailable, TimeoutError):
             return None
-        return _answered.decode(told) if told is not None else None
+        try:
+            return _answered.decode(told) if told is not None else None
+        except msgspec.MsgspecError as error:
+            self._context.failed(error)
+            return None
 
     async def ask_each(
         self, owners: tuple[Owner, ...], question: Struct, within_seconds: float | None = None

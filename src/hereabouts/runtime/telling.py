@@ -15,7 +15,7 @@ from msgspec import Struct
 from hereabouts.engine.records import Owner
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.switchboard import Answered, Switchboard
-from hereabouts.tasks import end
+from hereabouts.tasks import Tasks
 
 TOLD_SECONDS: Final = 300.0
 """For how long a node that does not answer is told again."""
@@ -48,17 +48,16 @@ class Telling:
         self._last = 0
         self._reached: dict[Owner, int] = {}
         self._locks: dict[Owner, asyncio.Lock] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(context.failed)
 
     def start(self) -> None:
         """Tell again, from now on, those that did not answer."""
         if self._context.backend.peers is not None:
-            self._task = asyncio.create_task(self._again())
+            self._tasks.repeat(self.look_again, AGAIN_SECONDS)
 
     async def stop(self) -> None:
         """Tell nobody any more."""
-        if self._task is not None:
-            await end([self._task])
+        await self._tasks.end()
 
     async def all(self, question: Struct) -> Told:
         """Tell every other node. Returns when each has answered, or a second has passed."""
@@ -77,11 +76,6 @@ class Telling:
         """A node that is new is told what is said from now on."""
         for owner in self._switchboard.others():
             self._reached.setdefault(owner, self._last)
-
-    async def _again(self) -> None:
-        while True:
-            await asyncio.sleep(AGAIN_SECONDS)
-            await self.look_again()
 
     async def look_again(self) -> None:
         """Tell those that live what they have not been told."""

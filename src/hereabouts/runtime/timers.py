@@ -7,19 +7,24 @@ from collections.abc import Callable
 
 from hereabouts.engine.deadlines import Deadlines, Timed
 from hereabouts.runtime.clock import Clock
+from hereabouts.tasks import FAILED_SECONDS, Failed
 
 SLICE = 500
 """Deadlines handled in one turn of the event loop; more wait for the next turn, so that no turn grows long."""
 
 
 class Timers:
-    """Turns the wheel of deadlines. `wake` is called with each item that is due; the item is then filed again."""
+    """Turns the wheel of deadlines. `wake` is called with each item that is due; the item is then filed again.
 
-    def __init__(self, clock: Clock, sweep_seconds: float, wake: Callable[[Timed], None]) -> None:
+    One that raises is called again a second later, and `failed` is told: time stands still for nobody else.
+    """
+
+    def __init__(self, clock: Clock, sweep_seconds: float, wake: Callable[[Timed], None], failed: Failed) -> None:
         self._clock = clock
         self._sweep_seconds = sweep_seconds
         self._step_seconds = min(sweep_seconds / 5, 0.1)
         self._wake = wake
+        self._failed = failed
         self._wheel: Deadlines[Timed] = Deadlines(clock.tick(), self._step_seconds / 2)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.Handle | None = None
@@ -65,8 +70,12 @@ class Timers:
         now = self._clock.tick()
         due = self._wheel.due(now, SLICE)
         for item in due:
-            self._wake(item)
-            self._wheel.file(item)
+            try:
+                self._wake(item)
+                self._wheel.file(item)
+            except Exception as error:
+                self._failed(error)
+                asyncio.get_running_loop().call_later(FAILED_SECONDS, self._wheel.file, item)
         if len(due) < SLICE:
             self.swept_tick = now
         if self._handle is not None:
