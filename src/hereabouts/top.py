@@ -13,9 +13,8 @@ from rich.table import Table
 
 from hereabouts.remote import Look, Remote
 from hereabouts.runtime.fleet import NodeRow
-from hereabouts.runtime.overview import RoomRow, SessionRow, Stats
+from hereabouts.runtime.overview import COUNTED, RoomRow, SessionRow, Stats
 
-STATUSES: Final = ("online", "idle", "away", "busy", "dnd", "invisible")
 ROOMS: Final = 8
 """The rooms with most in them that are shown."""
 
@@ -88,8 +87,8 @@ def _nodes(nodes: list[NodeRow], stats: Stats) -> Table:
 
 
 def _people(stats: Stats) -> Table:
-    table = Table("users", *STATUSES, "stale", "sessions", "connections", "rooms")
-    numbers = [stats.total, *(getattr(stats, name) for name in STATUSES), stats.stale]
+    table = Table("users", *COUNTED, "stale", "sessions", "connections", "rooms")
+    numbers = [stats.total, *(getattr(stats, name) for name in COUNTED), stats.stale]
     table.add_row(*map(str, [*numbers, stats.sessions, stats.connections, stats.rooms]))
     return table
 

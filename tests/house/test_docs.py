@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from hereabouts.engine.policy import PRESETS
 from hereabouts.errors import ERROR_CODES
-from hereabouts.protocol.codes import CLOSE_CODES
+from hereabouts.protocol.codes import CLOSE_CODES, Declared, Status
 from hereabouts.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from hereabouts.runtime.overview import COUNTED, Stats
 from hereabouts.settings import tables
 from hereabouts.telemetry import MEASURES
 
@@ -55,6 +57,23 @@ def test_every_message_is_documented() -> None:
     text = page("spec/protocol.md")
     tags = [str(message.__struct_config__.tag) for message in (*CLIENT_MESSAGES, *SERVER_MESSAGES)]
     assert [tag for tag in tags if f"`{tag}`" not in text] == []
+
+
+def test_every_status_is_documented_and_counted() -> None:
+    text = page("spec/protocol.md")
+    assert [word for word in {*get_args(Status), *get_args(Declared)} if f"`{word}`" not in text] == []
+    assert set(COUNTED) <= set(Stats.__struct_fields__), "give it a number in `Stats`"
+
+
+@pytest.mark.parametrize("name", ["js/src/messages.ts", "console/src/shapes.ts"])
+def test_the_browser_knows_every_status(name: str) -> None:
+    (union,) = re.findall(r"^export type Status = ([^;]+);", page(name), re.MULTILINE)
+    assert set(re.findall(r'"(\w+)"', union)) == set(get_args(Status))
+
+
+def test_the_client_may_declare_what_the_server_takes() -> None:
+    (union,) = re.findall(r"^export type Declared = ([^;]+);", page("js/src/messages.ts"), re.MULTILINE)
+    assert set(re.findall(r'"(\w+)"', union)) == set(get_args(Declared))
 
 
 @pytest.mark.parametrize(

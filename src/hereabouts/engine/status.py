@@ -113,7 +113,7 @@ def never_back(outcome: Outcome, earlier: Outcome) -> Outcome:
 
 
 def _status(sessions: list[Presence], declared: Declared) -> Status:
-    if declared == "busy" or declared == "dnd" or declared == "away":
+    if declared != "available" and declared != "invisible":
         return declared
     if any(session.visible and session.active for session in sessions):
         return "online"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from urllib.parse import quote
 
 from msgspec import Meta, Struct
@@ -27,7 +27,7 @@ Moment = Annotated[int, Meta(ge=0, le=4_102_444_800_000)]
 
 UserId = Annotated[str, Meta(min_length=1, max_length=200)]
 
-STATUSES: Final[tuple[Status, ...]] = ("online", "idle", "away", "busy", "dnd", "offline")
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 class WindowParams(Struct, kw_only=True):

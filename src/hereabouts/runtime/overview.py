@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from msgspec import Struct
 
@@ -63,6 +63,10 @@ class RoomRow(Struct, frozen=True):
     sessions: int
     viewers: int
     mode: str
+
+
+COUNTED: Final = (*(status for status in get_args(Status) if status != "offline"), "invisible")
+"""What users are counted by: `Stats` has a field for each."""
 
 
 class Stats(Struct, frozen=True):
@@ -177,7 +181,7 @@ class Overview:
         return Stats(
             as_of_at=now.at,
             total=len(by_user),
-            **{name: statuses[name] for name in ("online", "idle", "away", "busy", "dnd", "invisible")},
+            **{name: statuses[name] for name in COUNTED},
             stale=sum(all(_is_stale(s, now.tick) for s in sessions) for sessions in by_user.values()),
             sessions=sum(len(sessions) for sessions in by_user.values()),
             connections=sum(1 for link in links if link.viewer and link.viewer.identity.tenant == tenant),
