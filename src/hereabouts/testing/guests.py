@@ -283,11 +283,11 @@ class Listener:
         url = f"{server.http}/v1/events"
         async with self.party.http.stream("GET", url, params={"rooms": ",".join(self.rooms)}, headers=headers) as answer:
             answer.raise_for_status()
+            self.is_settled = True
             async for line in answer.aiter_lines():
                 if line.startswith("id:"):
                     self._last_id = line.removeprefix("id:").strip()
                 elif line.startswith("data:"):
                     self.folds.take(json.loads(line.removeprefix("data:")))
-                    self.is_settled = self.party.is_calm
                 if not self.party.is_calm and self.random.random() < 0.01:
                     return

@@ -58,6 +58,12 @@ class ServerProcess:
         pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def open_files(self) -> int:
+        """How many files and sockets it has open now."""
+        assert self._process is not None
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+
     def limit_file_bytes(self, size: int | None) -> None:
         """Let no file of the server grow beyond `size` bytes, as on a full disk (`RLIMIT_FSIZE`); `None` lifts it."""
         assert self._process is not None
