@@ -1,4 +1,7 @@
-"""`python -m bench [--small] [--json FILE] [NAME ...]`: measures, prints a table; exits with 1 if a bound is missed."""
+"""`python -m bench [--small] [--json FILE] [NAME ...]`: measures, prints a table; exits with 1 if a bound is missed.
+
+`python -m bench soak` is a long run under faults, with arguments of its own.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from bench import (
     main_thread,
     memory,
     reconnect_storm,
+    soak,
     two_nodes,
 )
 from bench.process import machine
@@ -62,6 +66,8 @@ async def measure(names: list[str], small: bool) -> list[Figure]:
 
 def main() -> int:
     """The program."""
+    if sys.argv[1:2] == ["soak"]:
+        return soak.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}; all of them if none is given"

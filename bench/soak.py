@@ -38,6 +38,11 @@ async def run(minutes: float, seed: int, tabs: int, stores_only: bool, folder: P
                 print([(server.open_files, server.rss_bytes >> 10) for server in place.servers], flush=True)
         except AssertionError as error:
             print(error, flush=True)
+            for guest in soak.guests:
+                if f" {guest.user_id} " in str(error) or f"'{guest.user_id}'" in str(error):
+                    print(guest, *guest.history, sep="\n    ")
+                    for server in place.servers:
+                        print(await soak.get(server, f"/v1/users/{guest.user_id}/explain"))
         await soak.end()
         print("broken rules", *soak.broken_rules(), sep="\n  ")
         await pause(20)

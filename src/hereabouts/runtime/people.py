@@ -89,6 +89,7 @@ class People:
         """A feed is followed from here on."""
         person = self._people[feed] = Person(feed, self._context)
         self._take(person, snapshot)
+        person.card.outcome = self._outcome(person, None)
         return person
 
     def recall(self, person: Person, seen_at: int | None, active_at: int | None) -> None:
@@ -114,7 +115,7 @@ class People:
             self._context.file(person)
 
     def replace(self, feed: FeedKey, snapshot: FeedSnapshot) -> None:
-        """The whole feed, after a gap."""
+        """The whole feed, after a gap: what was missed is told as what it comes to."""
         person = self._people.get(feed)
         if person is not None:
             self._take(person, snapshot)
@@ -144,7 +145,6 @@ class People:
             DECLARATION if isinstance(record, Declaration) else record.session_id: record for record in snapshot.records
         }
         person.seq = snapshot.position.seq
-        person.card.outcome = self._outcome(person, None)
         self._context.file(person)
 
     @staticmethod

@@ -7,6 +7,8 @@ guests are; `hereabouts.testing.soaking` compares.
 from __future__ import annotations
 
 import json
+import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +40,7 @@ class Party:
 
     servers: Sequence[ServerProcess]
     http: httpx.AsyncClient
+    users: tuple[str, ...] = ()
     is_calm: bool = False
     is_over: bool = False
 
@@ -46,23 +49,28 @@ class Party:
 class Guest:
     """One tab. Only a user's first tab declares a status and holds a desk."""
 
-    party: Party
+    party: Party = field(repr=False)
     user_id: str
     tab: str
-    random: Random
+    random: Random = field(repr=False)
     is_first: bool = True
     wanted: dict[str, int] = field(default_factory=dict)
     """The rooms to be in, and what this tab's key of the state there is to be."""
     declares: str = "available"
     desk: str | None = None
     is_settled: bool = False
-    folds: Folds = field(default_factory=Folds)
+    folds: Folds = field(default_factory=Folds, repr=False)
     trouble: list[str] = field(default_factory=list)
-    _wire: Wire | None = None
+    history: deque[str] = field(default_factory=lambda: deque(maxlen=60), repr=False)
+    """What it asked and what it was answered, for who has to find out why something is wrong."""
+    cards: dict[str, str] = field(default_factory=dict, repr=False)
+    """The status of each user as this tab is told, for it looks at all of them."""
+    _wire: Wire | None = field(default=None, repr=False)
     _secret: str = ""
     _told: dict[str, int] = field(default_factory=dict)
     _declared: str = ""
-    _held: str | None = None
+    _held: set[str] = field(default_factory=set)
+    """The desks that it may hold, for all that it was told."""
 
     async def live(self) -> None:
         """Until all is over."""
@@ -74,12 +82,14 @@ class Guest:
                     await self._act()
             except Refused as refused:
                 self.is_settled = False
+                self._note(str(refused))
                 self._doubt()
                 if refused.code not in ("degraded", "rate_limited"):
                     self.trouble.append(f"{self.tab}: {refused}")
                 await pause(AGAIN_SECONDS)
-            except LOST:
+            except LOST as error:
                 self.is_settled = False
+                self._note(f"lost: {type(error).__name__} {error}"[:200])
                 await self._drop()
                 await pause(AGAIN_SECONDS)
             await pause(self.random.uniform(0.05, 0.6))
@@ -87,7 +97,7 @@ class Guest:
     def _doubt(self) -> None:
         """What was told last may not have been done."""
         self._told = dict.fromkeys(self._told, -1)
-        self._declared, self._held = "", None
+        self._declared = ""
 
     # Being where it wants to be
 
@@ -96,31 +106,44 @@ class Guest:
         self._hear(wire)
         for room in tuple(self._told):
             if room not in self.wanted:
-                await wire.ask("leave", room=room)
+                await self._ask(wire, "leave", room=room)
                 del self._told[room]
         for room, value in self.wanted.items():
             if self._told.get(room) != value:
-                await wire.ask("update" if room in self._told else "join", room=room, state={self.tab: value})
+                await self._ask(wire, "update" if room in self._told else "join", room=room, state={self.tab: value})
                 self._told[room] = value
         if self.is_first:
             await self._settle_user(wire)
 
     async def _settle_user(self, wire: Wire) -> None:
         if self._declared != self.declares:
-            await wire.ask("status", status=self.declares)
+            await self._ask(wire, "status", status=self.declares)
             self._declared = self.declares
-        if self._held is not None and self._held != self.desk:
-            with suppress(Refused):
-                await wire.ask("release", resource=self._held)
-            self._held = None
-        if self.desk is not None and (self._held != self.desk or self.party.is_calm):
+        for desk in self._held - {self.desk}:
             try:
-                await wire.ask("occupy", resource=self.desk)
-                self._held = self.desk
+                await self._ask(wire, "release", resource=desk)
+            except Refused as refused:
+                if refused.code != "lease_lost":
+                    raise
+            self._held.discard(desk)
+        if self.desk is not None and (self.desk not in self._held or self.party.is_calm):
+            self._held.add(self.desk)
+            try:
+                await self._ask(wire, "occupy", resource=self.desk)
             except Refused as refused:
                 if refused.code not in ("occupied", "rate_limited"):
                     raise
-                self.desk = self._held = None
+                self._note(str(refused))
+                self._held.discard(self.desk)
+                self.desk = None
+
+    async def _ask(self, wire: Wire, type: str, **fields: Any) -> None:
+        self._note(f"{type} {fields}")
+        await wire.ask(type, **fields)
+        self._note("ok")
+
+    def _note(self, text: str) -> None:
+        self.history.append(f"{time.time() % 1000:.3f} {text}")
 
     async def _connected(self) -> Wire:
         if self._wire is not None and self._wire.socket.close_code is None:
@@ -129,9 +152,12 @@ class Guest:
         server = self.random.choice(self.party.servers)
         wire = self._wire = await Wire.open(server.url, folds=self.folds)
         token = f"dev:{self.user_id}"
+        self._note(f"hello at {server.folder.name}, {self._secret[:8]}")
         welcome = await (wire.go_on(self._secret, token) if self._secret else wire.hello(token))
         self._secret = welcome["resume"]
+        self._note(f"welcome {welcome['resumed']} {welcome['incarnation']} {welcome.get('rooms')}")
         self._doubt()
+        await wire.ask("watch", users=list(self.party.users))
         self._told = dict.fromkeys(welcome.get("rooms", ()), -1)
         wire.beat_every(BEAT_SECONDS, active=True)
         return wire
@@ -149,6 +175,8 @@ class Guest:
             if message["type"] == "left":
                 self.wanted.pop(message["room"], None)
                 self._told.pop(message["room"], None)
+            elif message["type"] == "users":
+                self.cards.update((card["user_id"], card["status"]) for card in message["users"])
             elif message["type"] == "ended":
                 self._secret = ""
         wire.frames.clear()
@@ -181,7 +209,7 @@ class Guest:
         self.declares = self.random.choice(tuple(SHOWN))
 
     async def _occupy(self) -> None:
-        self.desk = self.random.choice((None, *DESKS))
+        self.desk = self.random.choice((None, *DESKS)) if self.is_first else None
 
     async def _hop(self) -> None:
         """Go on elsewhere, with or without a word, at once or later."""
@@ -192,6 +220,7 @@ class Guest:
 
     async def _bye(self) -> None:
         if self._wire is not None:
+            self._note("bye")
             await self._wire.say("bye")
             await self._wire.closed()
         await self._drop()
@@ -281,13 +310,17 @@ class Listener:
         server = self.random.choice(self.party.servers)
         headers = {"Authorization": "Bearer dev:listener"} | ({"Last-Event-ID": self._last_id} if self._last_id else {})
         url = f"{server.http}/v1/events"
-        async with self.party.http.stream("GET", url, params={"rooms": ",".join(self.rooms)}, headers=headers) as answer:
+        async with self.party.http.stream(
+            "GET", url, params={"rooms": ",".join(self.rooms)}, headers=headers
+        ) as answer:
             answer.raise_for_status()
             self.is_settled = True
+            position = ""
             async for line in answer.aiter_lines():
                 if line.startswith("id:"):
-                    self._last_id = line.removeprefix("id:").strip()
+                    position = line.removeprefix("id:").strip()
                 elif line.startswith("data:"):
                     self.folds.take(json.loads(line.removeprefix("data:")))
-                if not self.party.is_calm and self.random.random() < 0.01:
-                    return
+                    self._last_id = position
+                    if not self.party.is_calm and self.random.random() < 0.02:
+                        return

@@ -62,7 +62,7 @@ class ServerProcess:
     def open_files(self) -> int:
         """How many files and sockets it has open now."""
         assert self._process is not None
-        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
 
     def limit_file_bytes(self, size: int | None) -> None:
         """Let no file of the server grow beyond `size` bytes, as on a full disk (`RLIMIT_FSIZE`); `None` lifts it."""

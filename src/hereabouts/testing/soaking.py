@@ -1,4 +1,4 @@
-"""A long run over two servers and real stores: guests and mishaps, and what must be true between them and at the end."""
+"""A long run over two servers and real stores: guests, mishaps, and what must be true between them and at the end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEASES: Final = "lease.visible_seconds = 6\nlease.hidden_seconds = 8\n"
 
 LIMITS: Final = "[limits]\nunauthenticated_per_address = 1000\nhello_seconds = 30\n"
 SETTLED_SECONDS: Final = 40.0
-"""By which all guests must be where they want to be: a node that was parted may need a lease, and they a few attempts."""
+"""By which all guests must be where they want to be: a node may need a lease to see again, they a few attempts."""
 
 AGREED_SECONDS: Final = 20.0
 """By which all viewers must see it: what went down with a node takes its lease, the grace, a sweep and two beats."""
@@ -76,6 +76,11 @@ class Soak:
     agreed_seconds: list[float] = field(default_factory=list)
     _lives: list[asyncio.Task[None]] = field(default_factory=list)
 
+    @property
+    def everybody(self) -> list[Guest | Caller | Listener]:
+        """All clients."""
+        return [*self.guests, *self.callers, *self.listeners]
+
     def __post_init__(self) -> None:
         self.party = Party(self.site.servers, self.http)
 
@@ -90,7 +95,8 @@ class Soak:
             self.callers.append(Caller(self.party, f"h{number}", Random(chance.getrandbits(64))))
             rooms = tuple(chance.sample(ROOMS, 3))
             self.listeners.append(Listener(self.party, rooms, Random(chance.getrandbits(64))))
-        self._lives = [asyncio.create_task(each.live()) for each in (*self.guests, *self.callers, *self.listeners)]
+        self.party.users = tuple(dict.fromkeys([g.user_id for g in self.guests] + [c.user_id for c in self.callers]))
+        self._lives = [asyncio.create_task(each.live()) for each in self.everybody]
 
     async def round(self, mishaps: Sequence[Mishap], seconds: float) -> None:
         """Let all act, and mishaps befall them one after the other; then let it be calm, and compare."""
@@ -101,14 +107,15 @@ class Soak:
             await pause(self.site.random.uniform(0.0, 1.0))
         self.party.is_calm = True
         since = time.monotonic()
-        for guest in (*self.guests, *self.callers, *self.listeners):
-            guest.is_settled = False if not isinstance(guest, Listener) else guest.is_settled
+        names = ", ".join(mishap.__name__ for mishap in mishaps)
+        print(names or "nothing", end=": ", flush=True)
+        for each in self.everybody:
+            each.is_settled = isinstance(each, Listener) and each.is_settled
         await self._until(self.unsettled, SETTLED_SECONDS)
         settled = time.monotonic()
         await self._until(self.differences, AGREED_SECONDS)
         self.agreed_seconds.append(time.monotonic() - settled)
-        names = ", ".join(mishap.__name__ for mishap in mishaps)
-        print(f"{names or 'nothing'}: settled {settled - since:.1f} s, agreed {self.agreed_seconds[-1]:.1f} s", flush=True)
+        print(f"settled {settled - since:.1f} s, agreed {self.agreed_seconds[-1]:.1f} s", flush=True)
 
     async def _until(self, wrong: Any, within: float) -> None:
         """Until nothing is wrong any more."""
@@ -123,7 +130,7 @@ class Soak:
 
     async def unsettled(self) -> list[str]:
         """Guests who are not yet where they want to be."""
-        return [str(guest) for guest in (*self.guests, *self.callers, *self.listeners) if not guest.is_settled]
+        return [str(guest) for guest in self.everybody if not guest.is_settled]
 
     # What must be
 
@@ -148,7 +155,7 @@ class Soak:
         for room in ROOMS:
             expected = self.expected(room)
             for server in self.site.servers:
-                told = await self._get(server, f"/v1/rooms/{room}/members?limit=500")
+                told = await self.get(server, f"/v1/rooms/{room}/members?limit=500")
                 wrong += _unlike(f"{room} by HTTP at {server.folder.name}", expected, _by_user(told.get("members", ())))
             for guest in self.guests:
                 if room in guest.wanted and self.status(guest.user_id) != "offline":
@@ -157,18 +164,26 @@ class Soak:
                 if room in listener.rooms:
                     fold = listener.folds.rooms.get(room)
                     wrong += _unlike(f"{room} by a listener", expected, fold.members if fold else {})
+        wrong += self._cards_unlike()
         for server in self.site.servers:
             wrong += await self._users_unlike(server)
             wrong += await self._desks_unlike(server)
-            told = await self._get(server, "/v1/admin/health")
+            told = await self.get(server, "/v1/admin/health")
             if told.get("ghosts"):
                 wrong.append(f"{server.folder.name} counts {told['ghosts']} ghosts")
         return wrong
 
+    def _cards_unlike(self) -> list[str]:
+        return [
+            f"{user_id} is shown to {guest.tab} as {status}, not {self.status(user_id)}"
+            for guest in self.guests
+            for user_id, status in guest.cards.items()
+            if status != self.status(user_id) and user_id != guest.user_id
+        ]
+
     async def _users_unlike(self, server: ServerProcess) -> list[str]:
-        expected = {guest.user_id: self.status(guest.user_id) for guest in self.guests}
-        expected |= {caller.user_id: "online" for caller in self.callers}
-        told = await self._get(server, f"/v1/users?ids={','.join(expected)}")
+        expected = {user_id: self.status(user_id) for user_id in self.party.users}
+        told = await self.get(server, f"/v1/users?ids={','.join(expected)}")
         return [
             f"{card['user_id']} at {server.folder.name} is {card['status']}, not {expected[card['user_id']]}"
             for card in told.get("users", ())
@@ -177,7 +192,7 @@ class Soak:
 
     async def _desks_unlike(self, server: ServerProcess) -> list[str]:
         expected = {guest.desk: guest.user_id for guest in self.guests if guest.desk is not None}
-        told = await self._get(server, "/v1/occupancy/desk")
+        told = await self.get(server, "/v1/occupancy/desk")
         held = {row["resource"]: row["user_id"] for row in told.get("held", ())}
         return [
             f"{desk} at {server.folder.name} is held by {held.get(desk)}, not {expected.get(desk)}"
@@ -185,7 +200,8 @@ class Soak:
             if held.get(desk) != expected.get(desk)
         ]
 
-    async def _get(self, server: ServerProcess, path: str) -> dict[str, Any]:
+    async def get(self, server: ServerProcess, path: str) -> dict[str, Any]:
+        """What an admin reads there."""
         try:
             answer = await self.http.get(f"{server.http}{path}", headers=ADMIN)
         except httpx.HTTPError as error:
@@ -195,12 +211,13 @@ class Soak:
 
     def broken_rules(self) -> list[str]:
         """What folds and guests met on the way that must never be."""
-        wrong = [text for guest in (*self.guests, *self.callers) for text in guest.trouble]
-        for each in (*self.guests, *self.listeners):
+        wrong = [text for guest in self.guests for text in guest.trouble]
+        wrong += [text for caller in self.callers for text in caller.trouble]
+        for folds in [guest.folds for guest in self.guests] + [listener.folds for listener in self.listeners]:
             try:
-                each.folds.check()
+                folds.check()
             except AssertionError as error:
-                wrong.append(f"{getattr(each, 'tab', 'a listener')}: {error}")
+                wrong.append(str(error))
         return wrong
 
     # The end
@@ -241,9 +258,7 @@ def _by_user(members: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {member["user_id"]: member for member in members}
 
 
-def _unlike(
-    where: str, expected: dict[str, tuple[str, dict[str, int]]], seen: dict[str, dict[str, Any]]
-) -> list[str]:
+def _unlike(where: str, expected: dict[str, tuple[str, dict[str, int]]], seen: dict[str, dict[str, Any]]) -> list[str]:
     found = {user_id: (member["status"], member.get("state", {})) for user_id, member in seen.items()}
     return [
         f"{where}: {user_id} is {found.get(user_id)}, not {expected.get(user_id)}"
