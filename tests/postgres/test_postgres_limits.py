@@ -9,12 +9,13 @@ import pytest
 
 from hereabouts.engine.buckets import Bucket
 from hereabouts.errors import JournalUnavailable, Refusal
+from hereabouts.journal import postgres_recovery
 from hereabouts.journal.history import SESSIONS_MOST, Pick
 from hereabouts.journal.postgres import PostgresJournal
 from hereabouts.journal.postgres_history import QUESTIONS_MOST, PostgresHistory
 from hereabouts.journal.postgres_pool import Act, Connection
 from hereabouts.journal.postgres_rows import write
-from hereabouts.testing.journal_contract import AT, HOUR, T, opened
+from hereabouts.testing.journal_contract import AT, HOUR, T, opened, turned
 
 
 async def sleeps(connection: Connection, seconds: float) -> None:
@@ -57,6 +58,28 @@ async def test_an_attendance_of_too_many_sessions_is_refused(database: str) -> N
         await journal._history.spans(T, span, Pick(), AT + HOUR)
     assert refused.value.code == "limit_exceeded"
     assert len(await journal._history.spans(T, span, Pick(limit=3), AT + HOUR)) == 3
+    await journal.close()
+
+
+async def test_a_crash_of_many_sessions_is_recovered_in_parts(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_recovery, "PART_SESSIONS", 2)
+    journal = PostgresJournal(database)
+    await journal.open()
+    users = ["bob", "ada", "ada", "eve", "ada", "joe"]
+    journal.record([opened(f"s{number}", user, AT + number) for number, user in enumerate(users)])
+    journal.record([turned(user, "offline", "online", AT) for user in set(users)])
+    await journal.flush()
+    writes, write_once = [], journal._pool.write
+
+    async def counted(act: Act[int]) -> int:
+        writes.append(await write_once(act))
+        return writes[-1]
+
+    monkeypatch.setattr(journal._pool, "write", counted)
+    assert await journal.recover("n1", AT + 50, ["s3"]) == 5
+    assert writes == [3, 2], "all of ada's together"
+    assert [(await journal.transitions(T, user))[0].after for user in ("ada", "bob", "joe")] == ["offline"] * 3
+    assert [(await journal.transitions(T, "ada"))[0].at, await journal.recover("n1", AT + 50)] == [AT + 4, 1]
     await journal.close()
 
 

@@ -21,8 +21,8 @@ from hereabouts.journal.postgres_history import PostgresHistory
 from hereabouts.journal.postgres_occupancies import PostgresOccupancies
 from hereabouts.journal.postgres_outbox import PostgresOutbox
 from hereabouts.journal.postgres_policies import PostgresPolicies
-from hereabouts.journal.postgres_pool import STATEMENT_SECONDS, Act, Connection, Pool, T
-from hereabouts.journal.postgres_recovery import recover
+from hereabouts.journal.postgres_pool import STATEMENT_SECONDS, Act, Pool, T
+from hereabouts.journal.postgres_recovery import lost, recover
 from hereabouts.journal.postgres_relations import PostgresRelations
 from hereabouts.journal.postgres_subjects import PostgresSubjects
 from hereabouts.journal.postgres_tables import PostgresMigrations
@@ -126,12 +126,12 @@ class PostgresJournal(QueuedJournal):
     # Reading
 
     async def read(self, act: Act[T]) -> T:
-        """Read what is stored, all as of one moment, so that together with the queue nothing is missing."""
-        return await self._whole(lambda begin: self._pool.read(_begun(begin, act)))
+        """Read what is stored, all as of one moment."""
+        return await self._pool.read(act)
 
     async def look(self, act: Act[T]) -> T:
         """The same with a single statement."""
-        return await self._whole(lambda begin: self._pool.look(_begun(begin, act)))
+        return await self._pool.look(act)
 
     async def _stored_last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         return await self.look(partial(postgres_rows.last_seen, tenant=tenant, user_ids=user_ids))
@@ -160,15 +160,8 @@ class PostgresJournal(QueuedJournal):
     async def recover(self, node: str, at: int, kept: Collection[str] = ()) -> int:
         """See `Journal.recover`."""
         await self.flush()
-        return await self.write(partial(recover, node=node, at=at, kept=kept))
+        parts = await self.look(partial(lost, node=node, kept=kept))
+        return sum([await self.write(partial(recover, node=node, at=at, part=part)) for part in parts])
 
     async def _prune_some(self, kind: str, before_at: int) -> int:
         return await self.write(partial(postgres_state.prune, kind=kind, before_at=before_at))
-
-
-def _begun(begin: Callable[[], None], act: Act[T]) -> Act[T]:
-    async def begun(connection: Connection) -> T:
-        begin()
-        return await act(connection)
-
-    return begun

@@ -1,25 +1,30 @@
-"""After a crash: what it left open is ended, dated by the node's last sign of life.
+"""After a crash: what it left open is ended, dated by the node's last sign of life, in parts that each take a moment.
 
 Source: `spec/semantics.md`, rule 15.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from hereabouts.journal.postgres_pool import Connection
 
 CAUSE: Final = "node_lost"
 
+PART_SESSIONS: Final = 1_000
+"""Sessions that are ended in one transaction. All at once would take longer than a statement may."""
+
 LOST: Final = """
     SELECT tenant, session_id, user_id, opened_at FROM sessions
-    WHERE closed_at IS NULL AND node = $1 ORDER BY tenant, session_id FOR UPDATE
+    WHERE closed_at IS NULL AND node = $1 ORDER BY tenant, user_id
 """
 
 CLOSE: Final = """
     UPDATE sessions SET closed_at = $3, cause = $4, last_seen_at = $3, is_approximate = TRUE, detected_at = $5
-    WHERE tenant = $1 AND session_id = $2
+    WHERE tenant = $1 AND session_id = $2 AND closed_at IS NULL
 """
 
 # Somebody invisible is told of as seen no later than before.
@@ -46,23 +51,47 @@ OFFLINE: Final = """
 """
 
 
-async def recover(connection: Connection, node: str, at: int, kept: Collection[str]) -> int:
-    """See `Journal.recover`."""
+class Lost(NamedTuple):
+    """A session that a crash left open."""
+
+    tenant: str
+    session_id: str
+    user_id: str
+    opened_at: int
+
+
+async def lost(connection: Connection, node: str, kept: Collection[str]) -> list[list[Lost]]:
+    """What a crash of the node left open, but for what was kept, in parts for `recover`."""
     keeps = frozenset(kept)
-    lost = [row for row in await connection.fetch(LOST, node) if row["session_id"] not in keeps]
-    if not lost:
-        return 0
+    found = [Lost(*row) for row in await connection.fetch(LOST, node)]
+    return list(_parts([session for session in found if session.session_id not in keeps]))
+
+
+def _parts(sessions: Sequence[Lost]) -> Iterator[list[Lost]]:
+    """All sessions of a user together: the last of them says when the user went."""
+    part: list[Lost] = []
+    for _, of_user in groupby(sessions, attrgetter("tenant", "user_id")):
+        part += of_user
+        if len(part) >= PART_SESSIONS:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+async def recover(connection: Connection, node: str, at: int, part: Sequence[Lost]) -> int:
+    """See `Journal.recover`."""
     told_at = await connection.fetchval("SELECT alive_at FROM nodes WHERE node = $1", node)
     alive_at = min(told_at, at) if told_at is not None else 0
     gone_at: dict[tuple[str, str], int] = {}
     ends: list[tuple[Any, ...]] = []
-    for tenant, session_id, user_id, opened_at in lost:
+    for tenant, session_id, user_id, opened_at in part:
         # One that began after the last sign of life ended, for all that is known, as it began.
         end_at = max(opened_at, alive_at)
         ends.append((tenant, session_id, end_at, CAUSE, max(end_at, at)))
         gone_at[tenant, user_id] = max(end_at, gone_at.get((tenant, user_id), end_at))
     gone = [(*user, user_at) for user, user_at in sorted(gone_at.items())]
-    await connection.executemany(CLOSE, ends)
+    await connection.executemany(CLOSE, sorted(ends))
     await connection.executemany(SEEN, gone)
     await connection.executemany(OFFLINE, [(*user, CAUSE) for user in gone])
-    return len(lost)
+    return len(part)

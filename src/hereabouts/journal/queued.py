@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from hereabouts.journal.base import Declared, Journal, JournalHealth, LastSeen, Revocable, Row, Transition
 from hereabouts.journal.batches import Batches
 from hereabouts.journal.outbox import Outbox, OutboxRow
 from hereabouts.journal.revocations import Revocation, Revocations
-
-T = TypeVar("T")
 
 QUEUE_ROWS: Final = 200_000
 """Rows that wait at most, about 100 MB: minutes of a busy node. Further ones are refused and counted."""
@@ -96,40 +94,36 @@ class QueuedJournal(Journal):
             self.outbox.on_events()
         return faulty
 
-    # Reading
-
-    async def _whole(self, read: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
-        """Read what is stored, so that together with the queue nothing is missing.
-
-        `read` calls what it is given when its turn has come: how long it waited for that does not count.
-        """
-        done = 0
-
-        def begin() -> None:
-            nonlocal done
-            done = self._queue.done
-
-        while True:
-            found = await read(begin)
-            # A row that left the queue meanwhile may be in neither.
-            if done == self._queue.done:
-                return found
+    # Reading. A row that waited when the question began, and no longer when it was answered, may be in neither.
 
     async def last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         """See `Journal.last_seen`."""
-        stored = await self._stored_last_seen(tenant, user_ids)
-        known = {user: self._queue.last_seen(tenant, user, stored.get(user)) for user in user_ids}
+        known: dict[str, LastSeen | None] = {}
+        while asked := [user for user in user_ids if user not in known]:
+            waited = {user: self._queue.last_seen(tenant, user, None) for user in asked}
+            stored = await self._stored_last_seen(tenant, asked)
+            for user, row in waited.items():
+                if row is None or self._queue.last_seen(tenant, user, None) is not None:
+                    known[user] = self._queue.last_seen(tenant, user, stored.get(user))
         return {user: row for user, row in known.items() if row is not None}
 
     async def declared(self, tenant: str, user_id: str) -> Declared | None:
         """See `Journal.declared`."""
-        stored = await self._stored_declared(tenant, user_id)
-        return self._queue.declared(tenant, user_id) or stored
+        while True:
+            waited = self._queue.declared(tenant, user_id)
+            stored = await self._stored_declared(tenant, user_id)
+            waits = self._queue.declared(tenant, user_id)
+            if waited is None or waits is not None:
+                return waits or stored
 
     async def transitions(self, tenant: str, user_id: str, limit: int = 100) -> list[Transition]:
         """See `Journal.transitions`."""
-        stored = await self._stored_transitions(tenant, user_id, limit)
-        waiting = self._queue.transitions(tenant, user_id)
+        while True:
+            waited = self._queue.transitions(tenant, user_id)
+            stored = await self._stored_transitions(tenant, user_id, limit)
+            waiting = self._queue.transitions(tenant, user_id)
+            if waiting[: len(waited)] == waited:
+                break
         # A batch may be written already and not yet be known to be.
         earlier = [row for row in stored if row not in waiting]
         return sorted([*reversed(waiting), *earlier], key=lambda row: row.at, reverse=True)[:limit]

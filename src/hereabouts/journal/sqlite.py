@@ -141,14 +141,9 @@ class SqliteJournal(QueuedJournal):
     # Reading
 
     async def read(self, act: Callable[[sqlite3.Connection], T]) -> T:
-        """Read what is stored, so that together with the queue nothing is missing."""
+        """Read what is stored."""
         self._check_open()
-
-        def begun(begin: Callable[[], None], connection: sqlite3.Connection) -> T:
-            begin()
-            return act(connection)
-
-        return await self._whole(lambda begin: self._in(self._reader, partial(begun, begin), self._read_from))
+        return await self._in(self._reader, act, self._read_from)
 
     async def _stored_last_seen(self, tenant: str, user_ids: Sequence[str]) -> dict[str, LastSeen]:
         return await self.read(partial(sqlite_rows.last_seen, tenant=tenant, user_ids=user_ids))
