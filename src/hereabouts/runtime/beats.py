@@ -91,7 +91,7 @@ class HttpBeats:
         resumed, resume = owned is not None, body.resume or ""
         if owned is None:
             visible, active = body.visible is not False, body.active is not False
-            owned, resume = self._entrance.open(
+            owned, resume = await self._entrance.open(
                 identity, Chain(self._context.failed), None, visible, active, body.platform
             )
             begun = owned

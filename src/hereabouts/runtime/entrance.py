@@ -54,7 +54,10 @@ class Entrance:
         )
 
     async def check_revoked(self, identity: Identity) -> None:
-        """Raise `unauthenticated` for a token that was revoked."""
+        """Raise `unauthenticated` for a token that was revoked.
+
+        It is asked again right before a session is taken into the registry: what is revoked later finds it there.
+        """
         if await self.is_revoked(identity):
             raise Refusal("unauthenticated", "this token was revoked")
 
@@ -78,7 +81,7 @@ class Entrance:
             found.chain.add(partial(moving.keep, self._context, found.session))
             rooms = [await self._relay.room(found.session.room_feed(room)) for room in list(found.session.rooms)]
             return found, self._welcome(found, True, hello.resume), rooms
-        owned, resume = self.open(identity, chain, link, hello.visible, hello.active, hello.platform)
+        owned, resume = await self.open(identity, chain, link, hello.visible, hello.active, hello.platform)
         await self.settle_in(owned)
         return owned, self._welcome(owned, False, resume), []
 
@@ -87,6 +90,8 @@ class Entrance:
         session = await moving.fetch(self._context, secret, identity)
         if session is None:
             return None
+        await self.check_revoked(identity)
+        check_resume(self._context, identity.tenant, secret)
         there = self._registry.by_resume(secret)
         if there is not None:
             return there
@@ -117,10 +122,11 @@ class Entrance:
         is_own = (found.session.tenant, found.session.user_id) == (identity.tenant, identity.user_id)
         return found if is_own else None
 
-    def open(
+    async def open(
         self, identity: Identity, chain: Chain, link: Link | None, visible: bool, active: bool, platform: str | None
     ) -> tuple[OwnedSession, str]:
         """Mint a session, and the secret to resume it with. Raises `limit_exceeded` over `sessions_per_user`."""
+        await self.check_revoked(identity)
         check_user(self._context, identity.tenant, identity.user_id)
         limits = self._context.limits
         if len(self._registry.of_user(identity.tenant, identity.user_id)) >= limits.sessions_per_user:
@@ -177,6 +183,10 @@ class Entrance:
         if not person.records:
             # While a session of the user stands, on any node, so does what was declared; that nothing does is as true.
             await self._recall_declaration(session)
+        if session.phase == "over":  # what it would begin with now nobody would take away
+            person.sessions.pop(owned, None)
+            await self._relay.release(session.user_feed())
+            raise Refusal("session_expired", "this session was ended while it began")
         return person
 
     async def _recall_declaration(self, session: Session) -> None:

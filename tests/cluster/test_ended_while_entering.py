@@ -1,0 +1,105 @@
+"""Who is ended while their hello is being decided does not come in after all: servers in this process over a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hereabouts.engine.records import FeedKey
+from hereabouts.protocol import codes
+from hereabouts.runtime import moving
+from hereabouts.testing.admins import admin
+from hereabouts.testing.arena import Arena
+from hereabouts.testing.valkey import ValkeyServer
+from hereabouts.testing.waiting import eventually
+from hereabouts.testing.wire import Wire
+
+ADA = FeedKey("default", "user", "ada")
+
+Arenas = tuple[Arena, Arena]
+
+
+@pytest.fixture
+async def both(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[Arenas]:
+    """Two servers, each with a journal of its own."""
+    async with AsyncExitStack() as stack:
+        a, b = [
+            await stack.enter_async_context(
+                Arena(
+                    {
+                        "server": {"node": name},
+                        "backend": {"url": store.url},
+                        "journal": {"url": f"sqlite:///{tmp_path / name}.db"},
+                    }
+                )
+            )
+            for name in "ab"
+        ]
+        await eventually(lambda: bool(a.node.switchboard.others() and b.node.switchboard.others()))
+        yield a, b
+
+
+class Held:
+    """Calls whose answers wait from `came` on until `go`, where they are of ada."""
+
+    def __init__(self, call: Callable[..., Awaitable[Any]]) -> None:
+        self._call = call
+        self.came, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, *arguments: Any) -> Any:
+        answer = await self._call(*arguments)
+        if "ada" in str(arguments):
+            self.came.set()
+            await self.go.wait()
+        return answer
+
+
+async def left_at(arena: Arena) -> list[Any]:
+    """What stands of ada, once everything that she asked for is done."""
+    await eventually(lambda: not arena.node.registry.of_user("default", "ada"))
+    return list((await arena.node.context.backend.snapshot(ADA)).records)
+
+
+async def entering(arena: Arena, again: Wire | None = None) -> tuple[Wire, asyncio.Task[Any]]:
+    wire = await arena.connect()
+    hello = wire.hello("dev:ada") if again is None else wire.resume(again, "dev:ada")
+    return wire, asyncio.create_task(hello)
+
+
+async def test_a_user_who_is_cleared_while_a_session_begins_leaves_nothing(both: Arenas) -> None:
+    a, _ = both
+    follow = a.node.context.backend.follow
+    held = Held(follow)
+    a.node.context.backend.follow = held  # type: ignore[method-assign]
+    wire, hello = await entering(a)
+    await held.came.wait()
+    async with admin(a) as eve:
+        await eve.post("/v1/admin/clear", what="user", id="ada", reason="noise")
+    held.go.set()
+    code = await wire.closed()
+    assert code == codes.CLEARED.number
+    await asyncio.gather(hello, return_exceptions=True)
+    await eventually(lambda: a.node.people.find(ADA) is None, what="nobody follows ada any more")
+    assert await left_at(a) == []
+
+
+async def test_a_user_who_is_erased_while_a_session_moves_does_not_come_back(
+    both: Arenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = both
+    ada = await a.enter("ada", "lobby")
+    held = Held(moving.fetch)
+    monkeypatch.setattr(moving, "fetch", held)
+    wire, hello = await entering(b, ada)
+    await held.came.wait()
+    async with admin(a) as eve:
+        await eve.delete("/v1/users/ada")
+    held.go.set()
+    assert await wire.closed() == codes.UNAUTHENTICATED.number
+    await asyncio.gather(hello, return_exceptions=True)
+    assert (await left_at(a), await left_at(b)) == ([], [])
