@@ -1,4 +1,4 @@
-"""Who is ended while their hello is being decided does not come in after all: servers in this process over a real store."""
+"""Who is ended while their hello is being decided does not come in: two servers in this process over a real store."""
 
 from __future__ import annotations
 
