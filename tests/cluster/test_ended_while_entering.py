@@ -71,11 +71,12 @@ async def entering(arena: Arena, again: Wire | None = None) -> tuple[Wire, async
     return wire, asyncio.create_task(hello)
 
 
-async def test_a_user_who_is_cleared_while_a_session_begins_leaves_nothing(both: Arenas) -> None:
+async def test_a_user_who_is_cleared_while_a_session_begins_leaves_nothing(
+    both: Arenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, _ = both
-    follow = a.node.context.backend.follow
-    held = Held(follow)
-    a.node.context.backend.follow = held  # type: ignore[method-assign]
+    held = Held(a.node.context.backend.follow)
+    monkeypatch.setattr(a.node.context.backend, "follow", held)
     wire, hello = await entering(a)
     await held.came.wait()
     async with admin(a) as eve:
