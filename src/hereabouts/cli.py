@@ -127,14 +127,14 @@ def _bounds(settings: Settings) -> Table:
 def _origins_of_values(settings: Settings) -> list[str]:
     """Which layer set what, for whom more than one might have."""
     book = settings.book()
-    lines = []
+    lines: dict[str, None] = {}  # a preset is a layer of the same name as the one that it is in
     for layer in book.layers:
         where: dict[str, Any] = {} if layer.kind == "default" else {layer.kind: layer.name}
         won = book.explain(**where)
         name = f"{layer.kind} {layer.name}".strip()
         mine = [key for key, winner in won.items() if winner == name]
-        lines.append(f"[bold]{escape(name)}[/] sets {escape(', '.join(mine)) or 'nothing'}")
-    return lines
+        lines[f"[bold]{escape(name)}[/] sets {escape(', '.join(mine)) or 'nothing'}"] = None
+    return list(lines)
 
 
 @app.command()

@@ -85,6 +85,6 @@ class Remote:
         try:
             return await self._calls.call(method, f"/v1/admin/{name}", answer, body=body)
         except (ConnectionError, TimeoutError) as error:
-            raise Unreachable(f"no server answers at {self._url}: {error}") from None
+            raise Unreachable(f"no server answers at {self._url}: {error}; --url says where it is") from None
         except msgspec.MsgspecError as error:
             raise Unreachable(f"what answers at {self._url} is no hereabouts of this version: {error}") from None

@@ -52,6 +52,9 @@ async def test_a_file_serves_one_process_at_a_time(tmp_path: Path) -> None:
     first = SqliteJournal(path)
     await first.open()
     await refused(path, "serves another process")
+    for act in (migrations(url(path)).up, migrations(url(path)).down):
+        with pytest.raises(ConfigError, match="serves another process"):
+            act()
     first.record([SessionOpened("default", "s1", "ada", "n1", None, 1)])
     await first.flush()
     await first.close()

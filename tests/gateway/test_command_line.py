@@ -117,6 +117,7 @@ def test_check_config_shows_the_bounds_and_every_fault(tmp_path: Path) -> None:
     assert "5 … 5.8 / 10.8" in done.stdout
     assert "error policy role admin: the shortest lease is 3 s" in done.stdout
     assert "error no key to verify tokens with" in done.stdout
+    assert done.stdout.count("default sets ") == 1
 
 
 def test_a_misspelt_key_is_told_with_what_was_meant(tmp_path: Path) -> None:

@@ -134,14 +134,22 @@ class SqliteMigrations:
             return migrations.verify()
 
     def up(self, to: int | None = None) -> list[str]:
-        """See `Migrations.up`."""
-        with self._open() as migrations:
+        """See `Migrations.up`. Raises `ConfigError` while a process serves from the file."""
+        with self._claimed(), self._open() as migrations:
             return migrations.up(to)
 
     def down(self, to: int | None = None) -> list[str]:
-        """See `Migrations.down`."""
-        with self._open() as migrations:
+        """See `Migrations.down`. Raises `ConfigError` while a process serves from the file."""
+        with self._claimed(), self._open() as migrations:
             return migrations.down(to)
+
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        descriptor = claim(self._path)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def _open(self) -> Iterator[Migrations]:
