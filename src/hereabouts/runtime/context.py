@@ -14,7 +14,7 @@ from hereabouts.engine.limits import Limits
 from hereabouts.engine.policy import NodeClocks, Policy, PolicyBook
 from hereabouts.engine.records import Change, Commit, FeedKey, Now, Owner
 from hereabouts.engine.session import Session
-from hereabouts.errors import StoreUnavailable
+from hereabouts.errors import JournalUnavailable, StoreUnavailable
 from hereabouts.journal.base import Journal
 from hereabouts.journal.recorder import Recorder
 from hereabouts.runtime.clock import Clock
@@ -81,10 +81,10 @@ class Context:
     def failed(self, error: BaseException) -> None:
         """Something of ours went wrong: it is counted and logged, and nobody else suffers from it.
 
-        A store out of reach is no fault of this node.
+        A store or a journal out of reach is no fault of this node.
         """
-        if isinstance(error, StoreUnavailable):
-            log.warning("store", text=str(error))
+        if isinstance(error, StoreUnavailable | JournalUnavailable):
+            log.warning("store" if isinstance(error, StoreUnavailable) else "journal", text=str(error))
             return
         self.telemetry.faults += 1
         log.error("fault", exc_info=error)

@@ -309,9 +309,10 @@ class Driver:
         except Refusal as refusal:
             self.refuse(link, refusal, None)
             self.part(link, _close_code(refusal), refusal.message)
-        except StoreUnavailable as error:
-            self.refuse(link, Refusal("degraded", f"the server cannot see its store: {error}"), None)
-            self.part(link, codes.OVERLOADED, "the server cannot see its store")
+        except HereaboutsError as error:
+            which = "store" if isinstance(error, StoreUnavailable) else "journal"
+            self.refuse(link, Refusal("degraded", f"the server cannot see its {which}: {error}"), None)
+            self.part(link, codes.OVERLOADED, f"the server cannot see its {which}")
         except Exception as error:
             self._failed(error)
             self.part(link, codes.INTERNAL, "a fault of the server; it is in its log")

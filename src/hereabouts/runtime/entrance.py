@@ -159,7 +159,7 @@ class Entrance:
             person = await self._settle(owned)
             await self._writer.perform(owned, owned.session.begin())
             await moving.keep(self._context, owned.session)
-        except StoreUnavailable:
+        except HereaboutsError:
             # Nobody was told of it, so nobody can come back to it.
             self._writer.run(owned, owned.session.miscarry())
             raise

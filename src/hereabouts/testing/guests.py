@@ -150,17 +150,27 @@ class Guest:
             return self._wire
         await self._drop()
         server = self.random.choice(self.party.servers)
-        wire = self._wire = await Wire.open(server.url, folds=self.folds)
-        token = f"dev:{self.user_id}"
-        self._note(f"hello at {server.folder.name}, {self._secret[:8]}")
-        welcome = await (wire.go_on(self._secret, token) if self._secret else wire.hello(token))
-        self._secret = welcome["resume"]
-        self._note(f"welcome {welcome['resumed']} {welcome['incarnation']} {welcome.get('rooms')}")
+        wire = await Wire.open(server.url, folds=self.folds)
+        try:
+            welcome = await self._welcomed(wire, server.folder.name)
+        except BaseException:
+            await wire.reset()
+            raise
+        self._wire = wire
         self._doubt()
-        await wire.ask("watch", users=list(self.party.users))
         self._told = dict.fromkeys(welcome.get("rooms", ()), -1)
         wire.beat_every(BEAT_SECONDS, active=True)
         return wire
+
+    async def _welcomed(self, wire: Wire, place: str) -> dict[str, Any]:
+        self._note(f"hello at {place}, {self._secret[:8]}")
+        token = f"dev:{self.user_id}"
+        welcome = await (wire.go_on(self._secret, token) if self._secret else wire.hello(token))
+        self._secret = welcome["resume"]
+        self._note(f"welcome {welcome['resumed']} {welcome['incarnation']} {welcome.get('rooms')}")
+        self.cards.clear()
+        await wire.ask("watch", users=list(self.party.users))
+        return welcome
 
     async def _drop(self) -> None:
         wire, self._wire = self._wire, None

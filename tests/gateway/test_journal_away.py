@@ -1,0 +1,33 @@
+"""A hello while the journal cannot be read: it is refused as an outage, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hereabouts.errors import JournalUnavailable
+from hereabouts.testing.arena import Arena
+from hereabouts.testing.wire import Refused
+
+
+async def cannot_be_read(*_: Any) -> Any:
+    raise JournalUnavailable("the disk is gone")
+
+
+@pytest.mark.parametrize("question", ["last_seen", "declared"])
+async def test_a_hello_that_the_journal_holds_up_is_degraded_and_leaves_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    async with Arena({"journal": {"url": f"sqlite:///{tmp_path}/h.db"}}) as arena:
+        node, faults = arena.node, arena.node.context.telemetry.faults
+        with monkeypatch.context() as patched:
+            patched.setattr(node.context.journal, question, cannot_be_read)
+            for _ in range(3):
+                wire = await arena.connect()
+                with pytest.raises(Refused, match=r"degraded: .*journal.*the disk is gone"):
+                    await wire.hello("dev:ada")
+                assert await wire.closed() == 4203
+        assert (len(node.registry), len(node.people), node.context.telemetry.faults) == (0, 0, faults)
+        await arena.enter("ada")
