@@ -130,9 +130,10 @@ def _folded(change: Change, commit: Commit) -> tuple[Outcome, Outcome]:
 
 
 def _session_rows(session: Session, change: Change, commit: Commit, at: int) -> list[Row]:
-    """A session begins and ends where others see it do so."""
+    """A session begins and ends where others see it do so. One that moves is from there on the other node's to lose."""
     tenant, user_id = session.tenant, session.user_id
-    if isinstance(change, Put) and isinstance(change.record, Presence) and commit.before is None:
+    is_here = commit.before is None or _has_moved(change, commit)
+    if isinstance(change, Put) and isinstance(change.record, Presence) and is_here:
         node = change.record.owner.node
         platform, region = session.platform, session.identity.region
         return [SessionOpened(tenant, session.session_id, user_id, node, platform, session.opened_at, region)]

@@ -14,6 +14,7 @@ from hereabouts.engine import handover
 from hereabouts.fanout.outbox import pack
 from hereabouts.protocol import codes
 from hereabouts.protocol.messages import Degraded, Reconnect, Restored
+from hereabouts.runtime import moving
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.driver import Driver
 from hereabouts.runtime.entrance import Entrance
@@ -89,8 +90,9 @@ class Leaving:
                 tenant=identity.tenant, role=identity.role, platform=handed.platform
             )
             session = handover.take_over(handed, self._context.owner, policy, self._context.now())
-            await self._entrance.bring_back(session)
-            taken += 1
+            if not await moving.is_gone(self._context, session):
+                await self._entrance.bring_back(session)
+                taken += 1
         return taken
 
     def degrade_for(self, seconds: float) -> None:

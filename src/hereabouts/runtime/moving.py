@@ -59,6 +59,16 @@ async def is_elsewhere(context: Context, session: Session) -> bool:
     return standing is not None and standing.owner != session.owner and standing.outranks(session.presence())
 
 
+async def is_gone(context: Context, session: Session) -> bool:
+    """Whether a session that an earlier life of this node handed over went on, or ended, at another node since then."""
+    peers = context.backend.peers
+    if peers is None:
+        return False
+    standing = await peers.standing(Place(session.user_feed(), session.user_id, session.session_id))
+    # Where nobody else is, only the store can have lost it.
+    return bool(peers.others()) if standing is None else standing.owner.node != session.owner.node
+
+
 async def fetch(context: Context, secret: str, identity: Identity) -> Session | None:
     """The session of this secret as it stands in the store, its lease beginning now; `None` if it may not be had.
 
