@@ -15,7 +15,7 @@ import uvloop
 from hereabouts.auth.minting import minter
 from hereabouts.auth.resolver import Resolver
 from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
-from hereabouts.backends.opening import open_backend
+from hereabouts.backends.opening import MEMORY, open_backend
 from hereabouts.checks import auth_config, endpoints, has_keys, key_ring, origins, refuse_faulty
 from hereabouts.engine.records import Owner
 from hereabouts.errors import HereaboutsError
@@ -48,7 +48,12 @@ class Serving:
             policies=book,
             limits=settings.engine_limits(),
             backend=open_backend(settings.backend.url, owner, settings.backend.prefix, book.node.lease_seconds),
-            journal=open_journal(settings.journal.url, node=owner.node, flush_seconds=settings.journal.flush_seconds),
+            journal=open_journal(
+                settings.journal.url,
+                node=owner.node,
+                is_alone=settings.backend.url == MEMORY,
+                flush_seconds=settings.journal.flush_seconds,
+            ),
             verifier=_verifier(settings, clock, is_dev),
             owner=owner,
             endpoints=endpoints(settings),

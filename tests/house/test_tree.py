@@ -57,6 +57,7 @@ ELSEWHERE: Final = {
     "journal/postgres_subjects.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_policies.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_pool.py": "tests/postgres/test_postgres_down.py",
+    "journal/postgres_claim.py": "tests/postgres/test_postgres_claim.py",
     "journal/postgres_recovery.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_rows.py": "tests/postgres/test_postgres_contract.py",
     "journal/postgres_state.py": "tests/postgres/test_postgres_contract.py",

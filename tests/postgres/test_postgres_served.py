@@ -13,13 +13,14 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from hereabouts.fanout.outbox import Packet
 from hereabouts.journal.postgres import PostgresJournal
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.journal_contract import AT, seen
 from hereabouts.testing.postgres import PostgresServer
-from hereabouts.testing.process import TEST_PROFILE, serving
+from hereabouts.testing.process import TEST_PROFILE, ServerProcess, serving
 from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Wire
 
@@ -122,6 +123,22 @@ async def test_after_a_kill_the_record_says_who_was_lost_and_when(tmp_path: Path
         await ada.reset()
         await server.start()
         assert [tuple(row) for row in await other.fetch(what)] == [("online", None), ("offline", "node_lost")]
+
+
+async def test_a_second_server_without_a_store_is_refused_until_the_first_is_killed(
+    tmp_path: Path, database: str
+) -> None:
+    folders = [tmp_path / name for name in ("n1", "n2")]
+    for folder in folders:
+        folder.mkdir()
+    async with serving(folders[0], config(database)) as first:
+        second = ServerProcess(folders[1], config(database).replace("n1", "n2"))
+        with pytest.raises(AssertionError, match="is written by another node"):
+            await second.start()
+        assert await first.is_ready()
+        await first.end(signal.SIGKILL)
+        await second.start()
+        await second.end(signal.SIGKILL)
 
 
 async def test_a_database_that_stands_still_is_told_and_presence_goes_on(

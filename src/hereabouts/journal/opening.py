@@ -31,11 +31,12 @@ class Runner(Protocol):
         """See `Migrations.down`."""
 
 
-def open_journal(url: str, *, node: str = "", flush_seconds: float = 0.05) -> Journal:
+def open_journal(url: str, *, node: str = "", is_alone: bool | None = None, flush_seconds: float = 0.05) -> Journal:
     """The journal, not opened yet. Raises `ConfigError` for a URL that names none.
 
     `sqlite:///hereabouts.db` is a file in the working directory, `sqlite:////var/lib/hereabouts.db` one from the root;
-    `postgresql://user:password@host/database` may be shared by nodes, of which `node` is one.
+    `postgresql://user:password@host/database` may be shared by nodes, of which `node` is one: `is_alone` where it
+    shares no store with the others, which then are refused; `None` for who is no node.
     """
     check_journal(url)
     if url == "none":
@@ -43,7 +44,7 @@ def open_journal(url: str, *, node: str = "", flush_seconds: float = 0.05) -> Jo
     if is_postgres(url):
         from hereabouts.journal.postgres import PostgresJournal
 
-        return PostgresJournal(url, node=node, flush_seconds=flush_seconds)
+        return PostgresJournal(url, node=node, is_alone=is_alone, flush_seconds=flush_seconds)
     return SqliteJournal(_file(url), flush_seconds=flush_seconds)
 
 

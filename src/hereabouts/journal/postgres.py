@@ -15,6 +15,7 @@ from hereabouts.journal import postgres_rows, postgres_state
 from hereabouts.journal.base import Declared, LastSeen, Row, Transition
 from hereabouts.journal.cooldowns import Cooldown
 from hereabouts.journal.postgres_audit import PostgresAudit
+from hereabouts.journal.postgres_claim import PostgresClaim
 from hereabouts.journal.postgres_cooldowns import PostgresCooldowns
 from hereabouts.journal.postgres_examining import judge, look
 from hereabouts.journal.postgres_history import PostgresHistory
@@ -37,7 +38,10 @@ LATE_MS: Final = 3_600_000
 
 
 class PostgresJournal(QueuedJournal):
-    """See the module. `node` is whose hand-over is read; `wall` gives seconds since the epoch."""
+    """See the module. `node` is whose hand-over is read; `wall` gives seconds since the epoch.
+
+    `is_alone` is whether the node has no store that others share; who gives `None` claims nothing, and is no node.
+    """
 
     is_shared = True
 
@@ -46,6 +50,7 @@ class PostgresJournal(QueuedJournal):
         url: str,
         *,
         node: str = "",
+        is_alone: bool | None = None,
         flush_seconds: float = 0.05,
         flush_wait_seconds: float = FLUSH_WAIT_SECONDS,
         statement_seconds: float = STATEMENT_SECONDS,
@@ -63,6 +68,7 @@ class PostgresJournal(QueuedJournal):
         )
         self._url = url
         self._node = node
+        self._claim = None if is_alone is None else PostgresClaim(url, is_alone=is_alone)
         self.audit: PostgresAudit = PostgresAudit(self)
         self.cooldowns = PostgresCooldowns(self)
         self.policies: PostgresPolicies = PostgresPolicies(self)
@@ -76,13 +82,15 @@ class PostgresJournal(QueuedJournal):
 
     async def open(self) -> None:
         """See `Journal.open`. Brings the tables to this version; of several nodes one does, and the others wait."""
-        await asyncio.to_thread(PostgresMigrations(self._url).up)
-        await self._pool.open()
+        if self._claim is not None:
+            await self._claim.open()
         try:
+            await asyncio.to_thread(PostgresMigrations(self._url).up)
+            await self._pool.open()
             await self.look_again()
             await self._history.open()
         except BaseException:
-            await self._pool.close()
+            await self._let_go()
             raise
         self._is_open = True
         self._batches.start()
@@ -97,7 +105,12 @@ class PostgresJournal(QueuedJournal):
             await self._batches.stop()
             self._is_open = False
             await self._history.close()
-            await self._pool.close()
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        await self._pool.close()
+        if self._claim is not None:
+            await self._claim.close()
 
     async def examine(self) -> list[tuple[bool, str]]:
         """See `Journal.examine`."""

@@ -10,7 +10,7 @@ from hereabouts.journal.postgres_pool import Connection
 CLOCK_MOST_SECONDS: Final = 2.0
 """How far the database's clock may be from this machine's before somebody should look at it."""
 
-FREE_LEAST: Final = 7
+FREE_LEAST: Final = 8
 """Connections that a node needs: see docs/postgresql.md."""
 
 _LOOK: Final = """

@@ -25,9 +25,27 @@ from hereabouts.journal.postgres_text import escaped
 REPLAY_EVENTS: Final = 10_000
 """Events that one call of `replay` looks at; no other write of events waits for longer than that takes."""
 
+# First those that wait, then their events: joined at once, every event before them might be read.
 _WAITING: Final = """
     SELECT seq, id, type, at, data, tenant, subject, attempts, first_tried_at
-    FROM deliveries JOIN events USING (seq) WHERE endpoint = $1 AND NOT is_dead AND seq > $2 ORDER BY seq LIMIT $3
+    FROM (
+        SELECT seq, attempts, first_tried_at FROM deliveries
+        WHERE endpoint = $1 AND NOT is_dead AND seq > $2 ORDER BY seq LIMIT $3
+    ) AS waiting JOIN events USING (seq) ORDER BY seq
+"""
+
+PART_DELIVERIES: Final = 1_000
+"""Deliveries that are changed in one transaction, of a queue that may be long."""
+
+_DISABLE: Final = """
+    UPDATE deliveries SET is_dead = TRUE
+    WHERE endpoint = $1 AND EXISTS (SELECT 1 FROM disabled_endpoints WHERE endpoint = $1) AND seq IN (
+        SELECT seq FROM deliveries WHERE endpoint = $1 AND NOT is_dead ORDER BY seq LIMIT $2
+    )
+"""
+
+_FORGET_OTHERS: Final = """
+    DELETE FROM deliveries WHERE ctid IN (SELECT ctid FROM deliveries WHERE endpoint <> ALL($1::text[]) LIMIT $2)
 """
 
 _FAILED: Final = """
@@ -38,7 +56,7 @@ _FAILED: Final = """
 
 _STATE: Final = """
     SELECT count(*) FILTER (WHERE NOT is_dead), count(*) FILTER (WHERE is_dead),
-        (SELECT at FROM deliveries JOIN events USING (seq) WHERE endpoint = $1 AND NOT is_dead ORDER BY seq LIMIT 1),
+        (SELECT at FROM events WHERE seq = (SELECT min(seq) FROM deliveries WHERE endpoint = $1 AND NOT is_dead)),
         (SELECT disabled_at FROM disabled_endpoints WHERE endpoint = $1)
     FROM deliveries WHERE endpoint = $1
 """
@@ -93,20 +111,12 @@ class PostgresOutbox(Outbox):
     async def disable(self, endpoint: str, at: int) -> None:
         """See `Outbox.disable`."""
 
-        async def disable(connection: Connection) -> None:
-            await connection.execute(
-                "INSERT INTO disabled_endpoints VALUES ($1, $2) ON CONFLICT DO NOTHING", endpoint, at
-            )
-            await connection.execute(
-                "UPDATE deliveries SET is_dead = TRUE WHERE endpoint = $1 AND NOT is_dead", endpoint
-            )
-
-        await self._journal.write(disable)
+        await self._change("INSERT INTO disabled_endpoints VALUES ($1, $2) ON CONFLICT DO NOTHING", endpoint, at)
+        await self._change_all(_DISABLE, endpoint)
 
     async def keep_only(self, endpoints: Collection[str]) -> int:
         """See `Outbox.keep_only`."""
-        known = [escaped(endpoint) for endpoint in endpoints]
-        return await self._change("DELETE FROM deliveries WHERE endpoint <> ALL($1::text[])", known)
+        return await self._change_all(_FORGET_OTHERS, [escaped(endpoint) for endpoint in endpoints])
 
     async def state(self, endpoint: str) -> EndpointState:
         """See `Outbox.state`."""
@@ -160,6 +170,13 @@ class PostgresOutbox(Outbox):
             return changed(await connection.execute(statement, *values))
 
         return await self._journal.write(change)
+
+    async def _change_all(self, statement: str, *values: object) -> int:
+        """Part by part, until nothing is left to change; how many."""
+        done = 0
+        while part := await self._change(statement, *values, PART_DELIVERIES):
+            done += part
+        return done
 
 
 def _kept(seq: int, id: str, type: str, at: int, data: bytes, waiting: list[str], dead: list[str]) -> KeptEvent:

@@ -33,6 +33,9 @@ LINE: Final = 50
 STATE_SECONDS: Final = 1.0
 """How often what is told of an endpoint is counted anew."""
 
+STATE_SHARE: Final = 20
+"""It is waited so many times as long as the counting took."""
+
 JOURNAL_SECONDS: Final = 1.0
 """The wait when the journal cannot be read or written."""
 
