@@ -94,6 +94,13 @@ async def test_a_store_that_refuses_the_login_or_is_not_there_is_told_at_the_sta
         assert "wrong@" not in str(caught.value)
 
 
+async def test_sentinels_that_are_not_there_are_told_in_words() -> None:
+    url = f"valkey+sentinel://127.0.0.1:{free_port()}/main"
+    with pytest.raises(ConfigError) as caught:
+        await ValkeyBackend(url, HERE).open()
+    assert str(caught.value) == f"backend.url {url}: no Sentinel named there answers and knows a master of that name"
+
+
 async def test_the_lease_is_renewed_while_the_event_loop_stands_still(store: ValkeyServer) -> None:
     backend = ValkeyBackend(store.url, HERE, lease_seconds=0.8)
     await backend.open()

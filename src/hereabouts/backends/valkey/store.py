@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import AskError, NoScriptError, ResponseError, TryAgainError
 
 from hereabouts.backends.valkey.address import Address
@@ -200,4 +201,6 @@ def is_of_one_key(answer: Exception) -> bool:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, MasterNotFoundError):  # its own text shows the inside of every connection
+        return "no Sentinel named there answers and knows a master of that name"
     return str(error) or type(error).__name__
