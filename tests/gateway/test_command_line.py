@@ -105,6 +105,14 @@ def test_an_address_that_is_not_of_this_machine_is_told(tmp_path: Path, host: st
     assert remedy in done.stderr
 
 
+def test_an_installation_of_the_client_alone_says_how_the_server_is_installed(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['typer'] = None; from hereabouts.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert done.stderr.startswith("hereabouts: typer is missing")
+    assert "pip install 'hereabouts[server]'" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_the_version_is_told_by_the_option_that_every_program_has(tmp_path: Path) -> None:
     told = hereabouts(tmp_path, "--version")
     assert (told.returncode, told.stdout) == (0, hereabouts(tmp_path, "version").stdout)
