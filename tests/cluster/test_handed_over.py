@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from hereabouts.engine.records import FeedKey
+from hereabouts.runtime import neighbours
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.engines import TEMPLATE, migrated
 from hereabouts.testing.valkey import ValkeyServer
-from hereabouts.testing.waiting import eventually
+from hereabouts.testing.waiting import eventually, pause
 
 ROOM = "lobby"
 ADA = FeedKey("default", "user", "ada")
@@ -86,3 +88,20 @@ async def test_a_session_that_moved_before_is_no_loss_of_the_node_that_starts_ag
         a = await stack.enter_async_context(Arena({"server": {"node": "a"}, **common}))
         assert [row.after for row in await a.node.context.journal.transitions("default", "ada")] == ["online"]
         assert not a.node.context.is_degraded
+
+
+async def test_who_was_at_a_node_that_never_starts_again_is_gone_in_the_record_too(
+    store: ValkeyServer, records: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "ALIVE_SECONDS", 0.1)
+    common = {"backend": {"url": store.url}, "journal": {"url": records}}
+    async with Arena({"server": {"node": "b"}, **common}) as b:
+        viewer = await b.enter("viewer", ROOM)
+        async with Arena({"server": {"node": "pod-7f3a"}, **common}) as pod:
+            await pod.enter("ada", ROOM)
+        journal = b.node.context.journal
+        await viewer.event(ROOM, "leave", "ada", within=15)
+        deadline = time.monotonic() + 5
+        while len(rows := await journal.transitions("default", "ada")) < 2 and time.monotonic() < deadline:
+            await pause(0.05)
+        assert [(row.after, row.cause) for row in rows] == [("offline", "node_lost"), ("online", None)]

@@ -225,6 +225,13 @@ class Journal(ABC):
         `spec/semantics.md`, rule 15.
         """
 
+    async def recover_silent(self, node: str, since_at: int, at: int) -> int:
+        """The same for another node of a shared journal, if it has not said since then that it lives; how many.
+
+        Its name may be one under which nobody starts again.
+        """
+        return 0
+
     @abstractmethod
     async def prune(self, before_at: Mapping[str, int]) -> int:
         """Forget what ended before these moments, by class (`sessions`, `transitions`, `occupancies`, `audit`).

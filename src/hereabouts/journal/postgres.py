@@ -23,7 +23,7 @@ from hereabouts.journal.postgres_occupancies import PostgresOccupancies
 from hereabouts.journal.postgres_outbox import PostgresOutbox
 from hereabouts.journal.postgres_policies import PostgresPolicies
 from hereabouts.journal.postgres_pool import STATEMENT_SECONDS, Act, Pool, T
-from hereabouts.journal.postgres_recovery import lost, recover
+from hereabouts.journal.postgres_recovery import lost, recover, told
 from hereabouts.journal.postgres_relations import PostgresRelations
 from hereabouts.journal.postgres_subjects import PostgresSubjects
 from hereabouts.journal.postgres_tables import PostgresMigrations
@@ -175,6 +175,11 @@ class PostgresJournal(QueuedJournal):
         await self.flush()
         parts = await self.look(partial(lost, node=node, kept=kept))
         return sum([await self.write(partial(recover, node=node, at=at, part=part)) for part in parts])
+
+    async def recover_silent(self, node: str, since_at: int, at: int) -> int:
+        """See `Journal.recover_silent`."""
+        told_at = await self.look(partial(told, node=node))
+        return await self.recover(node, at) if told_at is not None and told_at <= since_at else 0
 
     async def _prune_some(self, kind: str, before_at: int) -> int:
         return await self.write(partial(postgres_state.prune, kind=kind, before_at=before_at))

@@ -60,6 +60,12 @@ class Lost(NamedTuple):
     opened_at: int
 
 
+async def told(connection: Connection, node: str) -> int | None:
+    """When the node last said that it lives."""
+    at: int | None = await connection.fetchval("SELECT alive_at FROM nodes WHERE node = $1", node)
+    return at
+
+
 async def lost(connection: Connection, node: str, kept: Collection[str]) -> list[list[Lost]]:
     """What a crash of the node left open, but for what was kept, in parts for `recover`."""
     keeps = frozenset(kept)
@@ -81,7 +87,7 @@ def _parts(sessions: Sequence[Lost]) -> Iterator[list[Lost]]:
 
 async def recover(connection: Connection, node: str, at: int, part: Sequence[Lost]) -> int:
     """See `Journal.recover`."""
-    told_at = await connection.fetchval("SELECT alive_at FROM nodes WHERE node = $1", node)
+    told_at = await told(connection, node)
     alive_at = min(told_at, at) if told_at is not None else 0
     gone_at: dict[tuple[str, str], int] = {}
     ends: list[tuple[Any, ...]] = []

@@ -66,9 +66,10 @@ async def hand_over(connection: Connection, node: str, payloads: Sequence[bytes]
 
 
 async def take_over(connection: Connection, node: str, at: int) -> list[bytes]:
-    """What the node kept and is still valid, in its order; then nothing is kept any more."""
+    """What the node kept and is still valid, in its order; then that is kept no more, nor what is not valid."""
     rows = await connection.fetch(
-        "DELETE FROM handover WHERE node = $1 RETURNING id, payload, valid_until_at > $2", *(node, at)
+        "DELETE FROM handover WHERE node = $1 OR valid_until_at <= $2 RETURNING id, payload, valid_until_at > $2",
+        *(node, at),
     )
     return [payload for _, payload, is_valid in sorted(rows) if is_valid]
 

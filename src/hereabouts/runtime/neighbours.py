@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
 from hereabouts.backends.base import Peer, Peers, Place, Roll
 from hereabouts.engine.effects import Write
-from hereabouts.engine.records import DECLARATION, FeedKey, Owner, Put, Remove
-from hereabouts.engine.session import session_feeds
+from hereabouts.engine.records import DECLARATION, Commit, FeedKey, Owner, Put, Remove
+from hereabouts.engine.session import Session, session_feeds
 from hereabouts.errors import ConfigError, HereaboutsError, StoreUnavailable
 from hereabouts.runtime import moving
+from hereabouts.runtime.census import ALIVE_SECONDS
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.leaving import Leaving
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.writer import Writer
-from hereabouts.tasks import end
+from hereabouts.tasks import Tasks, end
 
 T = TypeVar("T")
 
@@ -75,6 +77,7 @@ class Neighbours:
         self._living: frozenset[Owner] = frozenset()
         self._burying: dict[Owner, asyncio.Task[None]] = {}
         self._recovering: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._doubts = 0
         self._is_lost = False
         self._is_unnoted = False
@@ -108,6 +111,7 @@ class Neighbours:
         """Judge no more."""
         tasks = [*self._burying.values(), *([self._recovering] if self._recovering else [])]
         await end(tasks)
+        await self._tasks.end()
 
     # What is heard of the store
 
@@ -197,7 +201,8 @@ class Neighbours:
         was_lost, generation = self._is_lost, self._generation
         await self._writer.finish()
         for group in _groups(tuple(self._registry)):
-            await asyncio.gather(*(self._register(owned) for owned in group))
+            # Each behind whatever it has asked for.
+            await asyncio.gather(*(owned.chain.ask(partial(self._put_again, owned)) for owned in group))
         await self._clean()
         # Not the generation of this moment: if the store was lost meanwhile, some of it stands there no more.
         self._peers.register(generation)
@@ -205,23 +210,6 @@ class Neighbours:
         if was_lost:
             await self._all_registered(expected, generation)
         await self._peers.reread()
-
-    async def _register(self, owned: OwnedSession) -> None:
-        """Let the session stand as it is, behind whatever it has asked for; its chain must not wait for a failure."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        async def step() -> None:
-            try:
-                await self._put_again(owned)
-            except StoreUnavailable as error:
-                if not done.done():
-                    done.set_exception(error)
-            else:
-                if not done.done():  # nobody waits any more when the node closes
-                    done.set_result(None)
-
-        owned.chain.add(step)
-        await done
 
     async def _put_again(self, owned: OwnedSession) -> None:
         session = owned.session
@@ -235,11 +223,18 @@ class Neighbours:
                 self._moved(owned)
                 return
             commit = await self._context.backend.commit(write.feed, write.change)
-            if session.policy.durability != "none":
-                self._context.recorder.followed(write.feed, write.change, commit, self._context.now().at)
+            self._record_again(session, write.feed, write.change, commit)
         if session.is_listed:
             await moving.keep(self._context, session)
             await self._declare_again(session.user_feed())
+
+    def _record_again(self, session: Session, feed: FeedKey, change: Put, commit: Commit) -> None:
+        """What a lost store held has not begun again; what others took away from a living one, or never got, has."""
+        recorder, at = self._context.recorder, self._context.now().at
+        if not self._is_lost:
+            recorder.committed(session, feed, change, commit, at)
+        elif session.policy.durability != "none":
+            recorder.followed(feed, change, commit, at)
 
     async def _declare_again(self, feed: FeedKey) -> None:
         person = self._people.find(feed)
@@ -306,9 +301,19 @@ class Neighbours:
             for group in _groups(tuple(graces.get(grace_seconds, ()))):
                 await asyncio.gather(*(self._reap(peer.owner, "node_lost", place) for place in group))
         await self._peers.forget(peer.owner)
+        self._tasks.start(self._end_record(peer))
         self._doubt_word()
         tell = log.warning if graces else log.info
         tell("node_lost", node=peer.owner.node, records=sum(map(len, graces.values())))
+
+    async def _end_record(self, peer: Peer) -> None:
+        """End in a shared record what the node left open, unless it says there that it lives, or one of its name."""
+        await asyncio.sleep(2 * ALIVE_SECONDS)
+        lapsed_at = peer.renewed_at + int(self._lease_seconds * 1000)
+        try:
+            await self._context.journal.recover_silent(peer.owner.node, lapsed_at, self._context.now().at)
+        except HereaboutsError as error:
+            self._context.failed(error)
 
     async def _until(self, at: int, grace_seconds: float) -> None:
         """Until that server time, and until this node has seen the store for a lease and the grace without a break."""
