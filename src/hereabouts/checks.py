@@ -5,12 +5,16 @@ Errors are `ConfigError` texts; all that are found are told together.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from hereabouts.auth.api_keys import KeyEntry, KeyRing
 from hereabouts.auth.config import AuthConfig, check_config, check_url, is_loopback
+from hereabouts.auth.keys import file_keys
+from hereabouts.auth.minting import minter
 from hereabouts.auth.tokens import EVERYTHING
 from hereabouts.backends.opening import check_address
 from hereabouts.engine.identity import Grants
@@ -100,6 +104,16 @@ def origins(settings: Settings) -> frozenset[str]:
     return frozenset({own})
 
 
+def _check_proxies(settings: Settings) -> None:
+    """Raise `ConfigError` for a trusted proxy that is neither an address nor a network."""
+    for proxy in settings.server.trusted_proxies:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            text = "an entry is an address or a network, as in 10.0.0.7 or 10.0.0.0/8"
+            raise ConfigError(f"server.trusted_proxies has {proxy!r}; {text}") from None
+
+
 def _origin(url: str) -> str | None:
     try:
         parts = urlsplit(url.lower())
@@ -142,6 +156,7 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
         yield f"dev takes tokens from anybody and listens on a loopback address only, not on {host!r}; use `serve`"
     checks: list[Callable[[], object]] = [
         lambda: origins(settings),
+        lambda: _check_proxies(settings),
         lambda: key_ring(settings),
         lambda: endpoints(settings),
     ]
@@ -151,7 +166,7 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
     checks.append(lambda: check_address(settings.backend.url))
     checks.append(lambda: check_journal(settings.journal.url))
     if not is_dev or has_keys(settings):
-        checks.append(lambda: check_config(auth_config(settings)))
+        checks.append(lambda: _check_keys(auth_config(settings)))
     for attempt in checks:
         try:
             attempt()
@@ -159,6 +174,14 @@ def _refused(settings: Settings, is_dev: bool) -> Iterator[str]:
             yield str(error)
     if not is_loopback(host):
         yield from (f"{text}, and {host!r} is open to others" for text in _guessable(settings))
+
+
+def _check_keys(config: AuthConfig) -> None:
+    """Raise `ConfigError` also for a file of keys that cannot be read."""
+    check_config(config)
+    if config.jwks_file is not None:
+        file_keys(config.jwks_file, config.algorithms)
+    minter(config, time.time)
 
 
 def _guessable(settings: Settings) -> Iterator[str]:

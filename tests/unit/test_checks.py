@@ -40,6 +40,14 @@ def test_on_this_machine_alone_it_is_a_warning() -> None:
     assert any("can be guessed" in warning for warning in found.warnings)
 
 
+def test_a_file_of_keys_that_is_not_there_is_found_before_the_start() -> None:
+    issuer = {"issuer": "https://id.example", "audience": "hereabouts"}
+    named = errors(auth={"jwks_file": "nowhere.json", "algorithms": ["ES256"], **issuer})
+    assert named == "auth.jwks_file 'nowhere.json' cannot be read: No such file or directory"
+    named = errors(auth={"secret": SECRET, "signing_key_file": "nowhere.pem"})
+    assert named == "auth.signing_key_file 'nowhere.pem' cannot be read: No such file or directory"
+
+
 def test_a_random_secret_is_good_anywhere() -> None:
     assert errors(server={"host": "0.0.0.0"}, auth={"secret": SECRET}) == ""
 
@@ -61,6 +69,12 @@ def test_dev_grants_everything_unless_it_is_told_otherwise() -> None:
 )
 def test_an_origin_is_exact(origin: str) -> None:
     assert "server.allowed_origins" in errors(auth={"secret": SECRET}, server={"allowed_origins": [origin]})
+
+
+@pytest.mark.parametrize("proxy", ["caddy", "10.0.0.0/99", ""])
+def test_a_trusted_proxy_is_an_address_or_a_network(proxy: str) -> None:
+    told = errors(auth={"secret": SECRET}, server={"trusted_proxies": ["10.0.0.7", "::1", proxy]})
+    assert told.startswith(f"server.trusted_proxies has {proxy!r}; an entry is an address or a network")
 
 
 def test_without_origins_the_public_address_is_one() -> None:

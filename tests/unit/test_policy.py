@@ -127,12 +127,13 @@ def test_combinations_name_each_override() -> None:
         ({"roles": {"admin": "x"}}, "policy.roles.admin", "a table"),
         ({"roles": {"admin": {"sweep_seconds": 1}}}, "policy.roles.admin.sweep_seconds", "policy.default"),
         ({"rooms": {"doc": {"idle_after_seconds": 1}}}, "policy.rooms.doc.idle_after_seconds", "by tenant"),
-        ({"default": {"grace_seconds": "soon"}}, "grace_seconds", "float"),
-        ({"default": {"views": {"admin": "all"}}}, "views", "all"),
+        ({"default": {"grace_seconds": "soon"}}, "grace_seconds is 'soon'", "but takes seconds"),
+        ({"default": {"views": {"admin": "all"}}}, "views", "role → full, status, existence or none"),
+        ({"default": {"on_none": "show"}}, "on_none is 'show'", "hide or forbid"),
         ({"default": {"durability": "weekly"}}, "durability", "throttled"),
         ({"default": {"durability": "throttled(0)"}}, "durability", "throttled"),
         ({"default": {"members_max": -1}}, "members_max", ">= 0"),
-        ({"default": {"occupancy": {"capacity": 0}}}, "occupancy_capacity", ">= 1"),
+        ({"default": {"occupancy": {"capacity": 0}}}, "occupancy.capacity", ">= 1"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_place_and_what_would_be_right(

@@ -84,7 +84,7 @@ def test_a_key_that_ends_in_file_is_itself(tmp_path: Path) -> None:
         ("[server]\nport = 70000", "server.port: "),
         ("[limits]\nframe_bytes = 1", "frame_bytes"),
         ("[policy.roles.admin]\ngrace_seconds = 'x'", "policy role admin: "),
-        ("[policy.default.views]\nadmin = 'ful'", "policy: Invalid enum value 'ful'"),
+        ("[policy.default.views]\nadmin = 'ful'", "policy: views is {'admin': 'ful'}, but takes role → full, status"),
         ("[policy.rooms.doc]\n'beat.visible_seconds' = 1", "not a room kind's to set"),
         ("[server", "is not TOML"),
     ],

@@ -74,6 +74,8 @@ class NodeClocks(Struct, frozen=True, kw_only=True):
     lease_seconds: float = 15
 
 
+_VIEWS: Final = "role → full, status, existence or none"
+
 CLOCKS: Final[tuple[Clock, ...]] = (
     Clock("beat.visible_seconds", "beat_visible_seconds", "seconds", "all", "how often a visible session beats"),
     Clock("beat.hidden_seconds", "beat_hidden_seconds", 'seconds or "pause"', "all", "how often a hidden one does"),
@@ -110,12 +112,18 @@ CLOCKS: Final[tuple[Clock, ...]] = (
     Clock("fanout.summary_bytes", "fanout_summary_bytes", "bytes", "rooms", "the same for the size of the roster"),
     Clock("durability", "durability", "none, transitions, throttled(n)", "all", "what the journal is told"),
     Clock("members_max", "members_max", "users, 0: no limit", "rooms", "how many may be in a room"),
-    Clock("views", "views", "role → view", "rooms", "what each role sees, everywhere"),
-    Clock("views_rooms", "views_rooms", "role → view", "rooms", "what each role sees in rooms"),
-    Clock("views_users", "views_users", "role → view", "all", "what each role sees of users"),
-    Clock("views_occupancy", "views_occupancy", "role → view", "kinds", "what each role sees of holdings"),
+    Clock("views", "views", _VIEWS, "rooms", "what each role sees, everywhere"),
+    Clock("views_rooms", "views_rooms", _VIEWS, "rooms", "what each role sees in rooms"),
+    Clock("views_users", "views_users", _VIEWS, "all", "what each role sees of users"),
+    Clock("views_occupancy", "views_occupancy", _VIEWS, "kinds", "what each role sees of holdings"),
     Clock("on_none", "on_none", "hide or forbid", "rooms", "how a room answers who may see nothing"),
-    Clock("last_seen_precision", "last_seen_precision", "exact … recently", "all", "how exactly last seen is told"),
+    Clock(
+        "last_seen_precision",
+        "last_seen_precision",
+        "exact, minute, hour, day or recently",
+        "all",
+        "how exactly last seen is told",
+    ),
     Clock("allow_unsafe", "allow_unsafe", "yes or no", "all", "accept values that break a relation, with a warning"),
     Clock("sweep_seconds", "sweep_seconds", "seconds", "node", "most by which a deadline is acted upon late"),
     Clock("node.lease_seconds", "lease_seconds", "seconds", "node", "a dead node's sessions are reaped after this"),
@@ -371,4 +379,9 @@ def _convert(values: dict[str, Any], kind: type[Any], where: str) -> Any:
         # Not strict: a number that comes from the environment is text.
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        what, _, place = str(error).partition(" - at `$.")
+        clock = next((clock for clock in CLOCKS if clock.field == place.strip("`").partition("[")[0]), None)
+        if clock is None:
+            raise ConfigError(f"{where}: {error}") from None
+        given = values[clock.field]
+        raise ConfigError(f"{where}: {clock.key} is {given!r}, but takes {clock.unit} ({what})") from None
