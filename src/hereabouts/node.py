@@ -236,10 +236,16 @@ class Node:
             owned.chain.add(lambda: moving.keep(self.context, owned.session))
 
     def moved(self, owned: OwnedSession) -> None:
-        """One of our sessions goes on at another node: nothing of it is ours any more."""
+        """One of our sessions goes on at another node: nothing of it is ours any more.
+
+        What we wrote of it may reach the store only now, after the other node has taken away what it had put there.
+        """
+        session = owned.session
         if self.context.backend.peers is not None:
-            self.context.backend.peers.disown(owned.session.session_id)
-        self.writer.run(owned, owned.session.give_up())
+            self.context.backend.peers.disown(session.session_id)
+        self.writer.run(owned, session.give_up())
+        late_seconds = session.lease_seconds + session.policy.grace_seconds
+        self.context.later(late_seconds, lambda: self.writer.run(owned, session.take_back()))
 
     def doubt(self) -> None:
         """A node died, or the store was away: what was told of users and of who holds what is looked at again."""

@@ -77,6 +77,7 @@ class History:
                 await client.hello(process.node)
                 for room in ROOMS:
                     assert (await client.watch(room))["type"] == "ok"
+                assert (await client.ask("watch", users=list(USERS)))["type"] in ("ok", "users")
                 break
             except (TimeoutError, AssertionError):
                 assert client.wire is not None
@@ -174,12 +175,21 @@ class History:
                 there = sorted({tab.user_id for tab in self.tabs if room in tab.wanted})
                 shown = sorted(watch.client.room(room).members)
                 assert shown == there, f"{watch.client.user_id} sees {shown} in {room}, there are {there}"
+            self.check_users(watch, are_here=True)
+
+    @staticmethod
+    def check_users(watch: Watch, *, are_here: bool) -> None:
+        shown = {user_id: watch.client.users[user_id]["status"] for user_id in USERS}
+        found = {user_id: status != "offline" for user_id, status in shown.items()}
+        assert found == dict.fromkeys(USERS, are_here), f"{watch.client.user_id} is shown {shown}"
 
     def check_nothing_is_left(self) -> None:
         watchers = {watch.client.welcome["session_id"] for watch in self.watches if watch.until == inf}
         for watch in self.watches:
             if watch.until == inf:
-                assert [watch.client.room(room).members for room in ROOMS] == [{}, {}]
+                left = [sorted(watch.client.room(room).members) for room in ROOMS]
+                assert left == [[], []], f"{watch.client.user_id} sees {left} when all have gone"
+                self.check_users(watch, are_here=False)
         for process in self.world.processes:
             assert {owned.session.session_id for owned in process.node.registry} <= watchers
         for key, fields in self.world.engine.keys.items():
@@ -187,6 +197,8 @@ class History:
                 assert set(fields) == {b"@epoch", b"@seq"}, f"{key!r} has {fields}"
             elif b":session:" in key and not self.fates.troubles:
                 assert key.rpartition(b":")[2].decode() in watchers, f"{key!r} is kept for nobody"
+            elif b":owned:" in key and not self.fates.troubles:
+                assert {field.decode() for field in fields} <= watchers, f"{key!r} names {set(fields)}"
 
 
 async def history(seed: int) -> None:

@@ -403,6 +403,14 @@ class Session:
             return NOTHING
         return self._finish("end", "drained", SUPERSEDED, "the session was resumed at another node")
 
+    def take_back(self) -> Effects:
+        """What a late write of this life may have left standing where the newer one is no more.
+
+        The newer one has had its time to put what it has; of that this removes nothing (rule 1).
+        """
+        feeds = [self.user_feed(), *map(self.room_feed, self.rooms)]
+        return [self._remove(feed, "drained") for feed in feeds]
+
     def miscarry(self) -> Effects:
         """The session could not be listed and nobody was told of it: it is over. Its connection hears why elsewhere."""
         self.connection = None

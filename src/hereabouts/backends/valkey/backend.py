@@ -74,10 +74,10 @@ class ValkeyBackend(Backend):
 
     async def commit(self, feed: FeedKey, change: Change) -> Commit:
         """See `Backend.commit`."""
-        notes = self._index.before(feed, change)
+        losses, notes = self._index.losses, self._index.before(feed, change)
         verb = "put" if isinstance(change, Put) else "remove"
         commit, users = await self._apply(feed, change, verb)
-        self._index.after(feed, change, commit)
+        self._index.after(feed, change, commit, losses)
         if any(note.exception() for note in notes):
             # They went before the commit; in a Cluster to another server.
             self._feeds.doubt(True)

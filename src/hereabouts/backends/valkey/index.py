@@ -31,6 +31,8 @@ class Index:
         self._keys = keys
         self._owner = owner
         self._own: dict[str, set[FeedKey]] = {}
+        self.losses = 0
+        """How often the store was found empty; what was noted before is noted no more."""
 
     def before(self, feed: FeedKey, change: Change) -> list[asyncio.Future[Any]]:
         """A commit follows: a place that is new is noted first, in the same round trip. Gives the notes' answers."""
@@ -46,13 +48,21 @@ class Index:
             notes.append(self._ask("HSET", self._keys.session(session_id), field, owner_text(self._owner)))
         return notes
 
-    def after(self, feed: FeedKey, change: Change, commit: Commit) -> None:
-        """A commit was answered."""
+    def after(self, feed: FeedKey, change: Change, commit: Commit, losses: int) -> None:
+        """A commit was answered; there were so many `losses` when it was asked."""
         if isinstance(change, Remove):
             if change.session_id != DECLARATION and (commit.applied or commit.before is None):
                 self._unnote(change.owner, Place(feed, change.user_id, change.session_id))
-        elif commit.applied and not isinstance(change.record, Declaration) and change.record.owner == self._owner:
+        elif isinstance(change.record, Declaration) or change.record.owner != self._owner:
+            return
+        elif commit.applied and losses == self.losses:
             self._own.setdefault(change.record.session_id, set()).add(feed)
+        elif not commit.applied and commit.before is not None:
+            # Ours was the older life: the note is that of the newer one, which forgets it with what it put.
+            session_id, field = change.record.session_id, _field(feed, change.record.user_id)
+            self._ask("HSET", self._keys.session(session_id), field, owner_text(commit.before.owner))
+            if session_id not in self._own:
+                self._ask("SREM", self._keys.owned(self._owner), session_id)
 
     def disown(self, session_id: str) -> None:
         """The session is another node's now."""
@@ -61,6 +71,7 @@ class Index:
 
     def lost(self) -> None:
         """The store is empty: everything is noted anew as it is put."""
+        self.losses += 1
         self._own.clear()
 
     async def keep(self, session_id: str, payload: bytes) -> None:

@@ -1,0 +1,55 @@
+"""What a node wrote and the store heard late: nobody is a ghost because of it, and nothing is kept for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hereabouts.backends.base import Place
+from hereabouts.engine.records import FeedKey, Put
+from hereabouts.testing import virtual_time
+from hereabouts.testing.many_nodes import Cluster
+
+LOBBY = FeedKey("default", "room", "lobby")
+
+
+def test_a_late_word_of_an_older_life_makes_no_ghost_and_keeps_nothing() -> None:
+    async def scene() -> None:
+        async with Cluster() as world:
+            watcher = await world.observer("lobby", node=1)
+            ada = await world.enter("ada", "lobby")
+            here = world.nodes[0]
+            session = next(owned.session for owned in here.registry if owned.session.user_id == "ada")
+            late = Put(session.membership("lobby"))
+            await ada.hello(world.nodes[1], resume=True)
+            await asyncio.sleep(1)
+            await here.context.backend.commit(LOBBY, late)  # the newer life stands there
+            await ada.ask("leave", room="lobby")
+            await here.context.backend.commit(LOBBY, late)
+            await asyncio.sleep(1)
+            assert list(watcher.room("lobby").members) == ["ada"]
+            await asyncio.sleep(world.policy.lease_visible_seconds + world.policy.grace_seconds)
+            assert watcher.room("lobby").members == {}
+            ada.say("bye")
+            await asyncio.sleep(1)
+            assert f"hb:session:{session.session_id}".encode() not in world.engine.keys
+
+    virtual_time.run(scene())
+
+
+def test_a_write_that_was_under_way_when_the_store_was_emptied_is_noted_where_the_others_look() -> None:
+    async def scene() -> None:
+        async with Cluster() as world:
+            ada = await world.enter("ada", "lobby")
+            here, peers = world.nodes[0], world.nodes[1].context.backend.peers
+            assert here.context.backend.peers is not None and peers is not None
+            session = next(owned.session for owned in here.registry if owned.session.user_id == "ada")
+            put = asyncio.create_task(here.context.backend.commit(LOBBY, Put(session.membership("lobby"))))
+            await asyncio.sleep(0)
+            here.context.backend.peers.lost()
+            world.engine.keys.clear()
+            await put
+            await here.context.backend.commit(LOBBY, Put(session.membership("lobby")))
+            place = Place(LOBBY, "ada", ada.welcome["session_id"])
+            assert place in await peers.places(here.context.owner)
+
+    virtual_time.run(scene())
