@@ -1,8 +1,8 @@
 """`python -m bench soak [--minutes N] [--seed S] [--tabs N] [--stores-only]`: a long run under faults.
 
 Two servers over a Valkey and a PostgreSQL, and clients that come, act, move and vanish while nodes are killed, stopped
-and drained and stores restarted, emptied, frozen and cut off. After each round all must see what is so; when all have gone
-nothing may be left. Exits with 1 and says what is wrong; the folder with the logs then stays.
+and drained and stores restarted, emptied, frozen and cut off. After each round all must see what is so; when all have
+gone nothing may be left. Exits with 1 and says what is wrong; the folder with the logs then stays.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ async def run(minutes: float, seed: int, tabs: int, *, stores_only: bool, folder
     raise_file_limit()
     chance = Random(seed)
     mishaps = OF_STORES if stores_only else OF_NODES + OF_STORES
-    sizes: list[tuple[float, int]] = []
+    sizes: list[tuple[float, float]] = []
     async with site(folder, chance) as place, httpx.AsyncClient(trust_env=False, timeout=5) as http:
         soak = Soak(place, http, tabs)
         soak.begin()
@@ -57,13 +57,14 @@ async def run(minutes: float, seed: int, tabs: int, *, stores_only: bool, folder
     ]
 
 
-def growth(sizes: list[tuple[float, int]]) -> float:
+def growth(sizes: list[tuple[float, float]]) -> float:
     """KiB a minute: the slope through what was measured, by least squares."""
     if len(sizes) < 2:
         return 0.0
     tick, size = (sum(column) / len(sizes) for column in zip(*sizes, strict=True))
-    spread = sum((at - tick) * (at - tick) for at, _ in sizes)
-    return 60 * sum((at - tick) * (kept - size) for at, kept in sizes) / spread
+    spread: float = sum((at - tick) * (at - tick) for at, _ in sizes)
+    rise: float = sum((at - tick) * (kept - size) for at, kept in sizes)
+    return 60 * rise / spread
 
 
 def main(arguments: list[str]) -> int:
