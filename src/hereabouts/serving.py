@@ -18,7 +18,7 @@ from hereabouts.auth.tokens import DevVerifier, Verifier, jwt_verifier
 from hereabouts.backends.opening import MEMORY, open_backend
 from hereabouts.checks import auth_config, endpoints, has_keys, key_ring, origins, refuse_faulty
 from hereabouts.engine.records import Owner
-from hereabouts.errors import HereaboutsError
+from hereabouts.errors import HereaboutsError, JournalUnavailable
 from hereabouts.gateway.door import Door
 from hereabouts.gateway.http import build_apps
 from hereabouts.gateway.server import Server
@@ -128,7 +128,12 @@ class Serving:
         """Leave the sessions to the next process, write what waits, let go."""
         await self.node.canary.stop()
         await self._neighbours.close()
-        handed = await self.leaving.hand_over()
+        try:
+            handed = await self.leaving.hand_over()
+        except JournalUnavailable as error:
+            # They are ended as after a crash; what else waits may still be written.
+            self.node.context.failed(error)
+            handed = 0
         await self._census.stop()
         await self.node.close()
         log.info("closed", handed_over=handed)

@@ -79,3 +79,14 @@ def test_a_row_for_other_servers_is_in_the_batch_of_the_row_before_it() -> None:
     assert queue.batch(1) == [change, word]
     queue.finish()
     assert queue.batch(3) == [change, word]
+
+
+def test_many_rows_for_other_servers_are_no_batch_without_end() -> None:
+    queue = RowQueue(10)
+    words = [OutboxRow("default", "user", "", f"u{number}", "online", None, 1) for number in range(5)]
+    queue.add(turned(1))
+    for word in words:
+        queue.add(word)
+    assert queue.batch(1) == [turned(1), words[0]]
+    queue.finish()
+    assert queue.batch(3) == words[1:4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from secrets import token_hex
 from typing import Final
 
@@ -57,12 +58,17 @@ BEHIND_MS: Final = 5_000
 """A row of an earlier position that is so much later comes from a store that went back, and is the newer one."""
 
 
-async def write(connection: Connection, row: OutboxRow, route: Route) -> None:
-    """Let it stand, and keep the events that follow; inside a transaction. Written twice it is one event.
+async def write(connection: Connection, rows: Sequence[OutboxRow], route: Route) -> None:
+    """Let them stand, and keep the events that follow; inside a transaction. Written twice each is one event.
 
     A row that another node's has overtaken changes nothing.
     """
     await connection.execute(ALONE)
+    for row in rows:
+        await _write(connection, row, route)
+
+
+async def _write(connection: Connection, row: OutboxRow, route: Route) -> None:
     key = (row.tenant, row.kind, row.place, row.user_id)
     before, *stood = await connection.fetchrow(STOOD, *key) or (None, None, None, None)
     if row.position is not None and _is_overtaken(row.position, row.at, *stood):

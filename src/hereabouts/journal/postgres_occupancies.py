@@ -176,8 +176,7 @@ async def _keep(connection: Connection, happenings: tuple[Happening, ...], seq: 
         await connection.execute(_GONE, holding.tenant, holding.resource, holding.user_id)
     for happened in rows_of(happenings, seq, at):
         await connection.execute(_EVENT, *astuple(happened))
-    for row in outward_rows(happenings, at):
-        await tell(connection, row)
+    await tell(connection, outward_rows(happenings, at))
 
 
 async def _standing(connection: Connection) -> list[Standing]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from hereabouts.journal.outbox import (
@@ -90,10 +90,11 @@ class PostgresOutbox(Outbox):
         self.kinds: frozenset[StandingKind] = frozenset()
         self.on_events: Callable[[], None] = lambda: None
 
-    async def add(self, connection: Connection, row: OutboxRow) -> None:
-        """Write a row, inside a transaction."""
-        if row.kind in self.kinds:
-            await write(connection, row, self.route)
+    async def add(self, connection: Connection, rows: Iterable[OutboxRow]) -> None:
+        """Write rows, inside a transaction."""
+        wanted = [row for row in rows if row.kind in self.kinds]
+        if wanted:
+            await write(connection, wanted, self.route)
 
     async def waiting(self, endpoint: str, after: int, limit: int) -> list[Delivery]:
         """See `Outbox.waiting`."""

@@ -5,7 +5,7 @@ A batch goes to the server in a few heaps of one statement each, see `journal/he
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final, TypeVar
 
 import asyncpg
@@ -68,8 +68,8 @@ FAULTY_ROW: Final = (
 )
 """The row's own fault: it can never be written, and must not keep the others from it."""
 
-Tell = Callable[[Connection, OutboxRow], Awaitable[None]]
-"""Writes a row of the outbox."""
+Tell = Callable[[Connection, Iterable[OutboxRow]], Awaitable[None]]
+"""Writes rows of the outbox."""
 
 
 async def write(connection: Connection, rows: Collection[Row], tell: Tell) -> int:
@@ -85,9 +85,7 @@ async def write(connection: Connection, rows: Collection[Row], tell: Tell) -> in
 async def _write_heaps(connection: Connection, rows: Collection[Row], tell: Tell) -> None:
     for kind, heap in heaps([row for row in rows if not isinstance(row, OutboxRow)]):
         await connection.executemany(WRITE[kind], [structs.astuple(row) for row in heap])
-    for row in rows:
-        if isinstance(row, OutboxRow):
-            await tell(connection, row)
+    await tell(connection, [row for row in rows if isinstance(row, OutboxRow)])
 
 
 async def _write_each(connection: Connection, rows: Collection[Row], tell: Tell) -> int:

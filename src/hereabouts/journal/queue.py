@@ -43,15 +43,16 @@ class RowQueue:
     def batch(self, rows_most: int) -> list[Row]:
         """The oldest rows. They wait on, and are the same ones again, until `finish` is called.
 
-        Rows for the outbox are never parted from the row before them: both are kept, or neither.
+        A row for the outbox is never parted from the change that it tells of: both are kept, or neither.
         """
-        while self._rows and (len(self._batch) < rows_most or self._begins_with_outbox()):
-            key, row = self._rows.popitem(last=False)
-            self._batch[key] = row
+        last: Row | None = None
+        while self._rows and (len(self._batch) < rows_most or self._begins_with_word_of(last)):
+            key, last = self._rows.popitem(last=False)
+            self._batch[key] = last
         return list(self._batch.values())
 
-    def _begins_with_outbox(self) -> bool:
-        return isinstance(next(iter(self._rows.values())), OutboxRow)
+    def _begins_with_word_of(self, row: Row | None) -> bool:
+        return isinstance(row, Transition) and isinstance(next(iter(self._rows.values())), OutboxRow)
 
     def finish(self) -> None:
         """The rows of the batch are through."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from hereabouts.errors import HereaboutsError
+from hereabouts.errors import HereaboutsError, JournalUnavailable
 from hereabouts.runtime.context import Context
 from hereabouts.tasks import Tasks
 
@@ -45,9 +45,13 @@ class Census:
         await self._context.journal.alive(self._context.owner.node, self._context.now().at)
 
     async def _prune(self) -> None:
-        now_at = self._context.now().at
-        before = {kind: now_at - int(days * DAY_MS) for kind, days in self._keep_days.items() if days}
-        journal = self._context.journal
-        await journal.prune(before)
+        journal, now_at = self._context.journal, self._context.now().at
+        for kind, days in self._keep_days.items():
+            if not days:
+                continue
+            try:
+                await journal.prune({kind: now_at - int(days * DAY_MS)})
+            except JournalUnavailable as error:
+                self._context.failed(error)  # one that takes too long keeps no other from being forgotten
         if journal.history is not None:
             journal.stored_rows = await journal.history.sizes()
