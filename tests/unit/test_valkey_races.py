@@ -6,9 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
+from typing import Any
+
+import pytest
 
 from hereabouts.backends.base import Place
+from hereabouts.backends.valkey import listening
 from hereabouts.engine.records import Put
+from hereabouts.errors import StoreUnavailable
 from hereabouts.testing.backend_contract import ELSEWHERE, HERE, ROOM, record, removal
 from hereabouts.testing.clock import START_AT
 from hereabouts.testing.mirror import Mirror
@@ -61,3 +66,45 @@ async def test_what_is_noted_of_a_session_that_goes_on_outlasts_the_late_word_of
         await lives.peers.renew()
         assert await lives.peers.places(ELSEWHERE) == [place]
         assert await lives.peers.kept("s1") == (b"{}", [place])
+
+
+async def test_what_cannot_be_read_puts_nothing_in_doubt_but_its_own_room() -> None:
+    async with two() as (toy, here, there):
+        mirror = Mirror(ROOM)
+        mirror.begin(await here.follow(ROOM, mirror))
+        for said in ("", "e 1", "e x 1 []", "~", "e 7 1 [1]", "\ud83d 1 1 []"):
+            toy.execute("SPUBLISH", here.keys.feed(ROOM), said.encode("utf-8", "surrogatepass"))
+        done = await there.commit(ROOM, Put(record(owner=ELSEWHERE)))
+        await eventually(lambda: mirror.position == done.position)
+        assert here.readings()["store_breaks_total"] == 0
+
+
+async def test_what_was_under_way_when_the_store_was_closed_is_answered() -> None:
+    async with two() as (_, here, _):
+        commit = asyncio.create_task(here.commit(ROOM, Put(record())))
+        await asyncio.sleep(0)  # it is asked
+        await asyncio.sleep(0)  # and under way
+        await here.store.close()
+        with pytest.raises(StoreUnavailable):
+            await asyncio.wait_for(commit, 5)
+
+
+async def test_an_error_that_nobody_expected_ends_no_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with two() as (_, here, there):
+        mirror = Mirror(ROOM)
+        mirror.begin(await here.follow(ROOM, mirror))
+        faults: list[Exception] = [RuntimeError("a fault of the client's"), IndexError("another one")]
+
+        async def faulty(*arguments: Any) -> Any:
+            if faults:
+                raise faults.pop()
+            return ("",)
+
+        monkeypatch.setattr(listening, "places", faulty)
+        here.listening.lines[""].heard_tick = 0.0
+        await eventually(lambda: not faults, what="it was tried")
+        faults.append(RuntimeError("a third one"))
+        monkeypatch.setattr(here.store.client, "script_load", faulty)
+        await eventually(lambda: here.store.is_healthy and not faults)
+        done = await there.commit(ROOM, Put(record(owner=ELSEWHERE)))
+        await eventually(lambda: mirror.position == done.position)

@@ -118,11 +118,15 @@ class Feeds:
         following = self._by_key.get(channel)
         if following is None:
             return
-        signal = codec.read_signal(message)
-        if signal is not None:
-            following.signal(*signal)
-        else:
-            self._offer(following, *codec.read_entry(message))
+        try:
+            signal = codec.read_signal(message)
+            if signal is not None:
+                following.signal(*signal)
+            else:
+                self._offer(following, *codec.read_entry(message))
+        except ValueError:
+            # Another program said it, or another version. What counts is what stands; nothing else is in doubt.
+            self._check(following, 0.0)
 
     def _offer(self, following: Following, entry: Entry, users: int) -> None:
         heard = following.hear(entry, users)

@@ -105,11 +105,13 @@ class Leases:
 
     def _tell(self, roll: Roll | None, awaited: list[asyncio.Future[Roll | None]]) -> None:
         self._last = roll
-        for listener in self.listeners:
-            listener(roll)
-        for future in awaited:
-            if not future.done():
-                future.set_result(roll)
+        try:
+            for listener in self.listeners:
+                listener(roll)
+        finally:
+            for future in awaited:
+                if not future.done():
+                    future.set_result(roll)
 
 
 def _histories(client: Any) -> str:

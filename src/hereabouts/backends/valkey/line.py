@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from itertools import count
 from typing import Any, Final
 
 from hereabouts.backends.valkey.client import ANSWER_SECONDS, FAILURES, close, connect_server, place_of
 
 PULSE_SECONDS: Final = 1.0
 """How often the node calls itself; after three calls unheard the connection is taken for deaf."""
+
+PULSES_MOST: Final = 200_000
+"""Names that are tried for one that falls to a server: enough for one that has a single slot of the 16,384."""
 
 AT_ONCE: Final = 500
 """Channels that are asked for in one command."""
@@ -20,10 +22,14 @@ class Line:
     """To the server called `place`. What it raises is in `client.FAILURES`, or a `RuntimeError` of redis-py's."""
 
     def __init__(self, client: Any, place: str, canary: str) -> None:
+        pulses = (f"{canary}:{n}" for n in range(PULSES_MOST))
+        pulse = next((name for name in pulses if place_of(client, name) == place), None)
+        if pulse is None:  # its slots went elsewhere since the places were read
+            raise ConnectionError(f"{place} has no part of the channels any more")
+        self.pulse = pulse
         self._client = connect_server(client, place)
         self._pubsub = self._client.pubsub()
         self._is_ours = self._client is not client
-        self.pulse = next(name for n in count() if place_of(client, name := f"{canary}:{n}") == place)
         self.heard_tick = asyncio.get_running_loop().time()
 
     async def open(self) -> None:

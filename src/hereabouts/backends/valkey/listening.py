@@ -134,7 +134,7 @@ class Listening:
             try:
                 await self._connect()
                 break
-            except (*FAILURES, KeyError):
+            except Exception:  # whatever it was, nobody else would try again, and the node would be deaf
                 self._store.lost()
                 await asyncio.sleep(TRY_SECONDS)
         self._broken(None)

@@ -104,6 +104,9 @@ class Store:
                 batch, self._waiting = self._waiting[:BATCH_MOST], self._waiting[BATCH_MOST:]
                 self.calls += len(batch)
                 await self._exchange(batch)
+        except asyncio.CancelledError:
+            self._waiting = [*batch, *self._waiting]  # `close` answers them
+            raise
         finally:
             self._sender = None
 
@@ -162,7 +165,7 @@ class Store:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._load()
-            except FAILURES:
+            except Exception:  # whatever it was, nobody else would try again
                 continue
             self._probe = None
             self._tell(True)
