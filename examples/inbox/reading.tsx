@@ -14,7 +14,7 @@ const nameOf = (member: Member) => member.name ?? member.user_id;
 const lineOf = (member: Member) => member.state.line as Line | undefined;
 
 export function Reading({ conversation: { id, title } }: { conversation: Conversation }) {
-  const { members, others, stale, error, update } = usePresence(id);
+  const { members, others, isKnown, stale, error, update } = usePresence(id);
   const { typing, inputProps, stop } = useTyping(id);
   const [text, setText] = useState("");
   const said = members
@@ -32,7 +32,7 @@ export function Reading({ conversation: { id, title } }: { conversation: Convers
   return (
     <main data-stale={stale}>
       <h2>{title}</h2>
-      <p id="readers">{others.length ? `${others.map(nameOf).join(", ")} here too` : "You alone read this."}</p>
+      <p id="readers">{isKnown && (others.length ? `${others.map(nameOf).join(", ")} here too` : "You alone read this.")}</p>
       {error && <p role="alert">{error.message}</p>}
       <ul className="said" aria-label="Said">
         {said.map(

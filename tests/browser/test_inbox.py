@@ -80,6 +80,14 @@ async def test_two_people_see_who_is_online_reads_and_types(people: People) -> N
     await ada.wait_for_selector("#online:has-text('with 0 of 3')")
 
 
+async def test_nobody_is_told_to_be_alone_before_the_server_has_answered(people: People) -> None:
+    ada = await people.open("ada")
+    await ada.route_web_socket("**", lambda _: None)
+    await ada.reload()
+    await ada.wait_for_selector("main h2")
+    assert await ada.inner_text("#readers") == ""
+
+
 async def test_a_colleague_is_picked_by_status_and_hears_of_it(people: People) -> None:
     ada, bob = await people.open("ada"), await people.open("bob")
     await ada.click("text=Write to a colleague")
