@@ -32,7 +32,9 @@ export function Reading({ conversation: { id, title } }: { conversation: Convers
   return (
     <main data-stale={stale}>
       <h2>{title}</h2>
-      <p id="readers">{isKnown && (others.length ? `${others.map(nameOf).join(", ")} here too` : "You alone read this.")}</p>
+      <p id="readers">
+        {isKnown && (others.length ? `${others.map(nameOf).join(", ")} here too` : "You alone read this.")}
+      </p>
       {error && <p role="alert">{error.message}</p>}
       <ul className="said" aria-label="Said">
         {said.map(

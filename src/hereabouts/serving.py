@@ -202,7 +202,7 @@ async def _serve(settings: Settings, is_dev: bool, read: Callable[[], Settings] 
     try:
         for listener in listeners:
             await listener.start()
-        _announce(settings, listeners[0].port, is_dev)
+        _announce(listeners, is_dev)
         await asked.wait()
         await service.drain(hurry)
     finally:
@@ -236,10 +236,10 @@ def _stop(asked: asyncio.Event, hurry: asyncio.Event) -> None:
     asked.set()
 
 
-def _announce(settings: Settings, port: int, is_dev: bool) -> None:
-    host = settings.server.host if ":" not in settings.server.host else f"[{settings.server.host}]"
-    base = f"http://{host}:{port}"
-    log.info("serving", url=base, pid=os.getpid())
+def _announce(listeners: list[Server], is_dev: bool) -> None:
+    urls = dict(zip(("url", "internal_url"), (listener.url for listener in listeners), strict=False))
+    log.info("serving", **urls, pid=os.getpid())
+    base = urls["url"]
     if is_dev:
         print(
             f"\n  The demo page, as two people:\n\n    {base}/?user=ada&room=lobby\n    {base}/?user=bob&room=lobby\n\n"

@@ -65,6 +65,11 @@ class Server:
         """The port it is bound to; useful where 0 was asked for. Only after `bind` or `start`."""
         return int(self._sockets[0].getsockname()[1])
 
+    @property
+    def url(self) -> str:
+        """Where it is found, as `port` knows it."""
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
+
     def bind(self) -> None:
         """Take the address; nobody can connect yet. Raises `ConfigError` for one that cannot be had.
 
