@@ -1,18 +1,23 @@
-"""The real store that these tests share, and two servers over it."""
+"""The real engines that these tests share, and two servers over them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from hereabouts.testing.engines import TEMPLATE, migrated
+from hereabouts.testing.postgres import PostgresServer
 from hereabouts.testing.process import TEST_PROFILE, ServerProcess, serving
 from hereabouts.testing.valkey import ValkeyServer, valkey
+from hereabouts.testing.webhook_receiver import WebhookReceiver
 
 Pair = tuple[ServerProcess, ServerProcess]
+NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +32,29 @@ def store(engine: ValkeyServer) -> ValkeyServer:
     """The shared Valkey, empty."""
     engine.flush()
     return engine
+
+
+@pytest.fixture(scope="session")
+def records() -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests."""
+    with migrated() as server:
+        yield server
+
+
+@pytest.fixture
+def database(records: PostgresServer) -> Iterator[str]:
+    """The address of a database of its own with all tables."""
+    name = f"test_{next(NUMBERS)}"
+    records.copy(TEMPLATE, name)
+    yield records.url(name)
+    records.drop(name)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    """Where events go."""
+    async with WebhookReceiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from itertools import count
 
 import pytest
 
@@ -14,38 +13,27 @@ from hereabouts.protocol import codes
 from hereabouts.runtime import converging, telling
 from hereabouts.testing.admins import Admin, admin
 from hereabouts.testing.arena import Arena
-from hereabouts.testing.engines import TEMPLATE, migrated
 from hereabouts.testing.issuer import SECRET, Issuer
-from hereabouts.testing.postgres import PostgresServer
 from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Refused, Wire
 
 ROOM = "lobby"
-NUMBERS = count(1)
 
 Arenas = tuple[Arena, Arena]
 Opened = Callable[[], AbstractAsyncContextManager[Arenas]]
 
 
-@pytest.fixture(scope="module")
-def records() -> Iterator[PostgresServer]:
-    with migrated() as server:
-        yield server
-
-
 @pytest.fixture
-def sharing(store: ValkeyServer, records: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+def sharing(store: ValkeyServer, database: str, monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Two servers with one journal, of which `b` is told nothing and given up at once."""
-    name = f"shared_{next(NUMBERS)}"
-    records.copy(TEMPLATE, name)
     monkeypatch.setattr(telling, "TOLD_SECONDS", 0.0)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Arenas]:
         common = {
             "backend": {"url": store.url},
-            "journal": {"url": records.url(name)},
+            "journal": {"url": database},
             "auth": {"secret": SECRET},
         }
         async with Arena({"server": {"node": "a"}, **common}) as a, Arena({"server": {"node": "b"}, **common}) as b:
@@ -54,8 +42,7 @@ def sharing(store: ValkeyServer, records: PostgresServer, monkeypatch: pytest.Mo
             b.node.context.backend.peers.on_asked(never_answers)
             yield a, b
 
-    yield opened
-    records.drop(name)
+    return opened
 
 
 async def never_answers(question: bytes) -> bytes:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +15,6 @@ import pytest
 
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.fault_proxy import FaultProxy, Faults
-from hereabouts.testing.postgres import PostgresServer, postgres
 from hereabouts.testing.process import serving
 from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually, never
@@ -31,21 +29,6 @@ SOON_SECONDS = 2.0
 BRIEF = {"idle_after_seconds": 3, "occupancy.release_after_seconds": 3}
 
 LASTING = {"occupancy.release_after_seconds": 60}
-
-NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def records() -> Iterator[PostgresServer]:
-    with postgres() as server:
-        yield server
-
-
-@pytest.fixture
-def database(records: PostgresServer) -> str:
-    name = f"test_{next(NUMBERS)}"
-    records.copy("template1", name)
-    return records.url(name)
 
 
 def settings(name: str, store: str, database: str, **policy: Any) -> dict[str, Any]:

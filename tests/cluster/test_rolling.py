@@ -1,8 +1,9 @@
-"""Both servers are replaced, one after the other, under many clients: nobody is seen to come or to go."""
+"""Both servers are replaced, one after the other, under many clients: nobody is seen, or told, to come or to go."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from contextlib import AsyncExitStack
@@ -11,10 +12,14 @@ from pathlib import Path
 from hereabouts.testing.process import TEST_PROFILE, ServerProcess, serving
 from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually, pause
+from hereabouts.testing.webhook_receiver import WebhookReceiver
 from hereabouts.testing.wire import Wire
 
 CLIENTS, ROOM_MEMBERS = 1_000, 10
 """Each room has members at both servers, and each client holds what it is told of its room to the rules."""
+
+EVENTS = 2 * CLIENTS + CLIENTS // ROOM_MEMBERS
+"""Of webhooks: each client is online and in its room, and each room is occupied."""
 
 AT_ONCE = 20
 BEAT_SECONDS = 1.0
@@ -61,32 +66,46 @@ class Client:
         return self.wire.folds.told(self.room)
 
 
-def configured(name: str, store: ValkeyServer) -> str:
-    server = f'[server]\nnode = "{name}"\ndrain_seconds = {DRAIN_SECONDS}\n'
-    return f'{TEST_PROFILE}{LEASES}\n{ONE_ADDRESS}{server}[backend]\nurl = "{store.url}"\n'
+def configured(name: str, store: ValkeyServer, database: str, receiver: WebhookReceiver) -> str:
+    lines = [
+        f'{TEST_PROFILE}{LEASES}idle_after_seconds = "off"',
+        f'{ONE_ADDRESS}[server]\nnode = "{name}"\ndrain_seconds = {DRAIN_SECONDS}',
+        f'[backend]\nurl = "{store.url}"',
+        f'[journal]\nurl = "{database}"',
+        "[[webhooks]]",
+        *(f"{key} = {json.dumps(value)}" for key, value in receiver.settings(timeout_seconds=30).items()),
+    ]
+    return "\n".join(lines)
 
 
-async def test_a_rolling_restart_under_many_clients_is_seen_by_nobody(store: ValkeyServer, tmp_path: Path) -> None:
+async def test_a_rolling_restart_under_many_clients_is_seen_by_nobody(
+    store: ValkeyServer, database: str, receiver: WebhookReceiver, tmp_path: Path
+) -> None:
     async with AsyncExitStack() as stack:
         servers: list[ServerProcess] = []
         for name in "ab":
             (tmp_path / name).mkdir()
-            servers.append(await stack.enter_async_context(serving(tmp_path / name, configured(name, store))))
+            config = configured(name, store, database, receiver)
+            servers.append(await stack.enter_async_context(serving(tmp_path / name, config)))
         clients = [Client(number) for number in range(CLIENTS)]
         for start in range(0, CLIENTS, AT_ONCE):
             await asyncio.gather(*(c.enter(servers[n % 2]) for n, c in enumerate(clients[start : start + AT_ONCE])))
         await eventually(lambda: all(client.sees_everybody() for client in clients), within=20)
+        await eventually(lambda: len(receiver.told()) == EVENTS, within=60, what="all are told of")
         before = [client.told() for client in clients]
         at = [clients[0::2], clients[1::2]]
         for old, new in ((0, 1), (1, 0)):
             since = time.monotonic()
             moving = [asyncio.create_task(client.move(servers[new], DRAIN_SECONDS + 5)) for client in at[old]]
-            assert await servers[old].end(signal.SIGTERM) == 0
+            stopping = asyncio.create_task(servers[old].end(signal.SIGTERM))
             await asyncio.gather(*moving)
-            assert time.monotonic() - since <= DRAIN_SECONDS + BACK_SECONDS
+            back_seconds = time.monotonic() - since
+            assert back_seconds <= DRAIN_SECONDS + BACK_SECONDS
+            assert await stopping == 0
             at[new], at[old] = at[new] + at[old], []
             await servers[old].start()
         await pause(4)  # longer than the lease of a node that had died, with what is left of the grace
         assert [client.told() for client in clients] == before
+        assert len(receiver.told()) == EVENTS, receiver.told()[EVENTS:]
         assert all(client.was_resumed and client.sees_everybody() for client in clients)
         await asyncio.gather(*(client.wire.reset() for client in clients))

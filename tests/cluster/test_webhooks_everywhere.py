@@ -6,17 +6,14 @@ import asyncio
 import json
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import count
 from pathlib import Path
 
 import asyncpg
 import httpx
 import pytest
 
-from hereabouts.journal.postgres_tables import PostgresMigrations
-from hereabouts.testing.postgres import PostgresServer, postgres
 from hereabouts.testing.process import TEST_PROFILE, ServerProcess, serving
 from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually, pause
@@ -29,30 +26,6 @@ LEASE, GRACE, TURN = 4.0, 2.0, 1.0
 
 SLACK = 6.0
 USERS = 20
-NUMBERS = count(1)
-
-
-@pytest.fixture(scope="module")
-def records() -> Iterator[PostgresServer]:
-    """One PostgreSQL for these tests."""
-    with postgres() as server:
-        server.copy("template1", "migrated")
-        PostgresMigrations(server.url("migrated")).up()
-        yield server
-
-
-@pytest.fixture
-def database(records: PostgresServer) -> str:
-    """The address of a database of its own with all tables."""
-    name = f"test_{next(NUMBERS)}"
-    records.copy("migrated", name)
-    return records.url(name)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[WebhookReceiver]:
-    async with WebhookReceiver() as receiver:
-        yield receiver
 
 
 class Place:
@@ -240,28 +213,3 @@ async def test_a_node_that_stood_still_sends_nothing_of_what_another_has_sent(
     assert [one for one in told if one.startswith("m")] == ["member.joined", "member.left", "member.joined"]
     assert len(receiver.requests) == len(receiver.told()) == await kept(other), "nothing came twice"
     await asyncio.gather(ada.close(), bob.close())
-
-
-async def test_a_rolling_restart_is_nothing_to_tell_of(
-    store: ValkeyServer, database: str, receiver: WebhookReceiver, tmp_path: Path
-) -> None:
-    async with opened(store, database, receiver, tmp_path, drain_seconds=1) as place:
-        nodes = [place.nodes["a"], place.nodes["b"]]
-        wires = {f"u{number}": await enter(nodes[number % 2], f"u{number}") for number in range(USERS)}
-        await eventually(lambda: len(receiver.told()) == 2 * USERS + 1, within=TURN + SLACK, what="all are told of")
-        at = {user_id: number % 2 for number, user_id in enumerate(wires)}
-        for old, new in ((0, 1), (1, 0)):
-            stopping = asyncio.create_task(nodes[old].end(signal.SIGTERM))
-            for user_id in [user_id for user_id, where in at.items() if where == old]:
-                before = wires[user_id]
-                await before.expect("reconnect", within=10)
-                await before.closed(within=10)
-                wires[user_id] = await Wire.open(nodes[new].url, folds=before.folds)
-                assert (await wires[user_id].resume(before, f"dev:{user_id}"))["resumed"]
-                wires[user_id].beat_every(0.5)
-                at[user_id] = new
-            assert await stopping == 0
-            await nodes[old].start()
-        await pause(GRACE + 2 * TURN)
-        assert await kept(nodes[0]) == len(receiver.told()) == 2 * USERS + 1
-        await asyncio.gather(*(wire.reset() for wire in wires.values()))
