@@ -133,6 +133,7 @@ async def test_who_hears_the_bell_need_not_look() -> None:
     a, b = Node(net, kept), Node(net, kept)
     for node in (a, b):
         node.bells.start({})
+    await settled()  # the look with which each begins is over
     await a.decide(Ask(T, "desk:1", "ada"))
     await settled()
     assert b.story == a.story == [("occupied", "desk:1", "ada", 1)]
