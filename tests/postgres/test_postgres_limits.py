@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 
 from hereabouts.engine.buckets import Bucket
+from hereabouts.engine.occupancy import Ask, Granted, Terms
 from hereabouts.errors import JournalUnavailable, Refusal
-from hereabouts.journal import postgres_recovery
+from hereabouts.journal import postgres_holdings, postgres_recovery
 from hereabouts.journal.history import SESSIONS_MOST, Pick
 from hereabouts.journal.postgres import PostgresJournal
 from hereabouts.journal.postgres_history import QUESTIONS_MOST, PostgresHistory
@@ -32,6 +33,41 @@ async def test_a_question_that_takes_too_long_is_cut_short(database: str) -> Non
     await history.close()
     with pytest.raises(JournalUnavailable, match="not open"):
         await history.at(T, AT, Pick())
+
+
+async def test_many_short_statements_are_one_question(database: str) -> None:
+    history = PostgresHistory(database, answer_seconds=0.3)
+    await history.open()
+
+    async def reads_on(connection: Connection) -> None:
+        for _ in range(100):
+            await sleeps(connection, 0.05)
+
+    with pytest.raises(Refusal, match=r"takes longer than 0\.3 s"):
+        await history._ask(reads_on)
+    assert await history.at(T, AT, Pick()) == []
+    await history.close()
+
+
+async def test_who_held_what_is_read_in_parts_and_of_one_resource_alone(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_holdings, "AT_ONCE", 2)
+    journal = PostgresJournal(database)
+    await journal.open()
+    for at, user, resource in ((1, "ada", "desk:1"), (2, "bob", "desk:2"), (3, "ada", "desk:3"), (4, "bob", "desk:1")):
+        ask = Ask(T, resource, user, None)
+        assert isinstance(await journal.occupancies.occupy(ask, Terms(), AT + at), Granted)
+    history, span = journal._history, Bucket(AT, AT + HOUR)
+
+    async def held(resource: str | None) -> dict[str, list[tuple[int, int]]]:
+        told = await history.held(T, span, Pick(), AT + 9, "desk", resource)
+        return {user: sorted((s.start_at - AT, s.end_at - AT) for s in spans) for user, spans in told}
+
+    assert await held("desk:1") == {"ada": [(1, 3)], "bob": [(4, 9)]}
+    assert await held("desk:2") == {"bob": [(2, 4)]}
+    assert await held(None) == {"ada": [(1, 3), (3, 9)], "bob": [(2, 4), (4, 9)]}
+    await journal.close()
 
 
 async def test_too_many_questions_are_refused_and_presence_waits_for_none(database: str) -> None:

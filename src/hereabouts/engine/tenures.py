@@ -28,9 +28,16 @@ class Tenure(NamedTuple):
     span: Span
 
 
-def tenures(turns: Iterable[Turn], from_at: int) -> Iterator[Tenure]:
-    """The holdings that ended, of all that happened from `from_at` on, in order; older ones begin at `from_at`."""
-    begun: dict[tuple[str, str], int] = {}
+Begun = dict[tuple[str, str], int]
+"""Since when a user (first) holds a resource (second)."""
+
+
+def tenures(turns: Iterable[Turn], from_at: int, begun: Begun | None = None) -> Iterator[Tenure]:
+    """The holdings that ended, of all that happened from `from_at` on, in order; older ones begin at `from_at`.
+
+    Who has them part by part gives the same `begun` each time, empty at first.
+    """
+    begun = {} if begun is None else begun
     for turn in turns:
         for holding in _ended(turn):
             yield Tenure(*holding, Span(begun.pop(holding, from_at), turn.at, turn.at))

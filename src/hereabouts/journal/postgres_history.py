@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
@@ -84,12 +85,20 @@ class PostgresHistory(History):
             raise Refusal("rate_limited", text, retry_after_seconds=1)
         self._questions += 1
         try:
-            return await self._pool.read(act)
+            return await self._pool.read(partial(self._in_time, act=act))
         except TookTooLong:
             text = f"the answer takes longer than {self._answer_seconds:g} s; ask about less time"
             raise Refusal("limit_exceeded", text, limit="answer_seconds") from None
         finally:
             self._questions -= 1
+
+    async def _in_time(self, connection: Connection, act: Callable[[Connection], Awaitable[T]]) -> T:
+        """Also of many statements, each of which takes a moment."""
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                return await act(connection)
+        except TimeoutError:
+            raise TookTooLong("the whole answer takes too long") from None
 
 
 async def _sizes(connection: Connection) -> dict[str, int]:
