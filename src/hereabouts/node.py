@@ -89,7 +89,7 @@ class Node:
         )
         context, self.registry = self.context, Registry()
         self.cards = Cards(context, policies.resolve().fanout_window_seconds)
-        self.people = People(context, self.cards, self._turned, self.moved)
+        self.people = People(context, self.cards, self._turned, self.moved, self._stand_again)
         self.relay = Relay(context, self.people)
         self.switchboard = Switchboard(context)
         self.holdings = Holdings(context, self.registry, self.switchboard)
@@ -234,6 +234,12 @@ class Node:
         self.writer.run(owned, owned.session.follow_outcome(outcome, seq, self.context.now()))
         if owned.session.outcome.is_invisible != was_invisible and self.context.backend.peers is not None:
             owned.chain.add(lambda: moving.keep(self.context, owned.session))
+
+    def _stand_again(self, owned: OwnedSession) -> None:
+        if self.context.backend.peers is not None:
+            self.context.backend.peers.disown(owned.session.session_id)  # the notes went too
+        self.writer.run(owned, owned.session.stand_again())
+        owned.chain.add(lambda: moving.keep(self.context, owned.session))
 
     def moved(self, owned: OwnedSession) -> None:
         """One of our sessions goes on at another node: nothing of it is ours any more.

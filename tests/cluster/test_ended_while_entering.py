@@ -16,7 +16,7 @@ from hereabouts.runtime import moving
 from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.valkey import ValkeyServer
-from hereabouts.testing.waiting import eventually
+from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Wire
 
 ADA = FeedKey("default", "user", "ada")
@@ -104,3 +104,26 @@ async def test_a_user_who_is_erased_while_a_session_moves_does_not_come_back(
     assert await wire.closed() == codes.UNAUTHENTICATED.number
     await asyncio.gather(hello, return_exceptions=True)
     assert (await left_at(a), await left_at(b)) == ([], [])
+
+
+async def test_a_session_that_was_resumed_at_two_nodes_at_once_goes_on_where_its_connection_is(
+    both: Arenas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = both
+    viewer, ada = await a.enter("viewer", "lobby"), await a.enter("ada", "lobby")
+    await viewer.event("lobby", "join", "ada")
+    held = Held(moving.fetch)
+    monkeypatch.setattr(moving, "fetch", held)
+    late, hello = await entering(b, ada)
+    await held.came.wait()
+    # The client has given that one up, and goes on with the next connection at the first node.
+    again = await a.come_back(ada, "ada")
+    held.go.set()
+    await asyncio.gather(hello, return_exceptions=True)
+    await late.reset()
+    await eventually(lambda: not b.node.registry.of_user("default", "ada"), within=15)
+    await pause(1)
+    assert viewer.folds.names("lobby") == ["ada", "viewer"]
+    assert [record.owner.node for record in (await a.node.context.backend.snapshot(ADA)).records] == ["a"]
+    await again.ask("update", room="lobby", state={"n": 1})
+    await viewer.event("lobby", "update", "ada")

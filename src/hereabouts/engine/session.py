@@ -397,6 +397,11 @@ class Session:
         self.incarnation += 1
         return self.begin()
 
+    def stand_again(self) -> Effects:
+        """Another node took away what stands of it, and it goes on here: a new incarnation, all of it put again."""
+        self.incarnation += 1
+        return session_feeds(self)
+
     def give_up(self) -> Effects:
         """The session goes on at another node: here it is over, and nothing of it is this node's to withdraw."""
         if self.phase == "over":

@@ -68,11 +68,13 @@ class People:
         cards: Cards,
         turned: Callable[[OwnedSession, Outcome, int], None],
         moved: Callable[[OwnedSession], None],
+        stand_again: Callable[[OwnedSession], None],
     ) -> None:
         self._context = context
         self._cards = cards
         self._turned = turned
         self._moved = moved
+        self._stand_again = stand_again
         self._people: dict[FeedKey, Person] = {}
 
     def __len__(self) -> int:
@@ -111,6 +113,8 @@ class People:
             person.records[entry.session_id] = entry.record
         person.seq = entry.position.seq
         self._turn(person, entry.removal)
+        if entry.removal is not None:
+            self._keep_standing(person, entry.removal)
         if entry.session_id == DECLARATION:
             self._context.file(person)
 
@@ -161,6 +165,13 @@ class People:
                 and record.incarnation > owned.session.incarnation
             ):
                 self._moved(owned)
+
+    def _keep_standing(self, person: Person, removal: Remove) -> None:
+        """Two nodes took up one session at once, and the one that lost its client has withdrawn what it put there."""
+        for owned in tuple(person.sessions):
+            session = owned.session
+            if removal.session_id == session.session_id and removal.owner != session.owner and session.is_listed:
+                self._stand_again(owned)
 
     def _turn(self, person: Person, removal: Remove | None = None) -> None:
         self._give_up(person)
