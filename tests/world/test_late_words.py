@@ -53,3 +53,37 @@ def test_a_write_that_was_under_way_when_the_store_was_emptied_is_noted_where_th
             assert place in await peers.places(here.context.owner)
 
     virtual_time.run(scene())
+
+
+def test_who_takes_back_what_was_declared_while_the_store_is_empty_is_not_away_again() -> None:
+    async def scene() -> None:
+        async with Cluster() as world:
+            watcher = await world.observer(node=1)
+            await watcher.ask("watch", users=["ada"])
+            ada = await world.enter("ada")
+            await ada.ask("status", status="away")
+            await asyncio.sleep(1)
+            assert watcher.users["ada"]["status"] == "away"
+            world.engine.flush()
+            assert (await ada.ask("status", status="available"))["type"] == "ok"
+            await ada.heard(lambda message: message["type"] == "restored", within_seconds=20)
+            await asyncio.sleep(2)
+            assert watcher.users["ada"]["status"] in ("online", "idle")
+
+    virtual_time.run(scene())
+
+
+def test_who_takes_back_what_a_tab_elsewhere_declared_just_now_is_believed() -> None:
+    async def scene() -> None:
+        async with Cluster() as world:
+            watcher = await world.observer()
+            await watcher.ask("watch", users=["ada"])
+            here, there = await world.enter("ada"), await world.enter("ada", node=1)
+            await asyncio.sleep(1)
+            world.processes[1].line.is_deaf = True
+            await here.ask("status", status="dnd")
+            await there.ask("status", status="available")
+            await asyncio.sleep(1)
+            assert watcher.users["ada"]["status"] == "online"
+
+    virtual_time.run(scene())

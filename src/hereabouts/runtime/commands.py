@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from hereabouts.engine.limits import Limits
-from hereabouts.engine.records import DECLARATION, Declaration, Put, Remove
+from hereabouts.engine.records import DECLARATION, Declaration, FeedKey, Put, Remove
 from hereabouts.engine.roster import fold_member, patch_state, state_bytes
 from hereabouts.engine.session import Session
 from hereabouts.errors import Refusal
@@ -212,11 +212,8 @@ class Commands:
         person = self._people.find(feed)
         outcome = session.outcome
         earlier = person.declaration if person is not None else None
-        if message.status == "available" and not (message.text or message.emoji):
-            if earlier is not None:
-                remove = Remove(DECLARATION, session.user_id, earlier.incarnation, session.owner, "leave")
-                await self._context.commit(session, feed, remove)
-        else:
+        is_plain = message.status == "available" and not (message.text or message.emoji)
+        if not is_plain or await self._is_retraction_lost(session, feed, earlier):
             hides = message.status == "invisible"
             record = Declaration(
                 session_id=session.session_id,
@@ -233,6 +230,16 @@ class Commands:
             )
             await self._context.commit(session, feed, Put(record))
         self._looking.note_declared(session, message, now.at)
+
+    async def _is_retraction_lost(self, session: Session, feed: FeedKey, earlier: Declaration | None) -> bool:
+        """Take away what the user declared; whether it may come back all the same.
+
+        A store that lost it has nothing to take away, and would be given it again by whoever knew it.
+        """
+        remove = Remove(DECLARATION, session.user_id, self._context.now().at, session.owner, "leave")
+        commit = await self._context.commit(session, feed, remove)
+        was_there = commit.applied or commit.before is not None
+        return not was_there and (earlier is not None or self._context.is_degraded)
 
     def _is_too_fast(self, link: Link, owned: OwnedSession, kind: str, message: Update | SetStatus) -> bool:
         """Whether the rate is used up; then the newest message of its kind is done when the rate allows."""

@@ -107,11 +107,12 @@ class Index:
         await self._store.call("DEL", self._keys.owned(owner))
 
     def _unnote(self, owner: Owner, place: Place) -> None:
-        own = self._own.get(place.session_id)
-        if own is not None and owner == self._owner:
+        if owner == self._owner:
+            own = self._own.get(place.session_id, set())
             own.discard(place.feed)
-            if not own:
-                self.disown(place.session_id)
+            if not own:  # also where a lost store made us forget what was noted: it is put, and noted, again
+                self._own.pop(place.session_id, None)
+                self._ask("SREM", self._keys.owned(owner), place.session_id)
         field = _field(place.feed, place.user_id)
         self._ask("EVAL", UNNOTE.text, 1, self._keys.session(place.session_id), field, owner_text(owner))
 
