@@ -256,4 +256,8 @@ async def test_dev_leaves_other_tokens_to_another_verifier(by_secret: JwtVerifie
 
 
 async def test_a_dev_token_is_nothing_to_a_jwt_verifier(by_secret: JwtVerifier) -> None:
-    assert (await refusal_of(by_secret, "dev:ada:admin")).code == "unauthenticated"
+    refusal = await refusal_of(by_secret, "dev:ada:admin")
+    assert (refusal.code, refusal.message.rpartition("; ")[2]) == (
+        "unauthenticated",
+        "dev tokens are for `hereabouts dev`",
+    )

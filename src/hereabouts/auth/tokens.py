@@ -172,7 +172,8 @@ def read_header(token: str) -> _Header:
     if len(token) > TOKEN_BYTES:
         raise Refusal("unauthenticated", f"the token is {len(token)} bytes; at most {TOKEN_BYTES}", limit="token_bytes")
     if not token.isascii() or token.count(".") != 2:
-        raise Refusal("unauthenticated", "the token is not a JWT: three parts of base64url with dots between")
+        hint = "; dev tokens are for `hereabouts dev`" if token.startswith("dev:") else ""
+        raise Refusal("unauthenticated", f"the token is not a JWT: three parts of base64url with dots between{hint}")
     try:
         text = urlsafe_b64decode(token.partition(".")[0].encode())
         strict(text)
