@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from hereabouts.remote import Look, Remote
 from hereabouts.runtime.fleet import NodeRow
@@ -47,11 +48,10 @@ def beats_per_second(look: Look, before: Look | None) -> float | None:
     return beats / seconds if seconds > 0 and beats >= 0 else None
 
 
-def _server(look: Look, before: Look | None) -> Table:
-    health, rate = look.health, beats_per_second(look, before)
+def _server(look: Look, before: Look | None) -> Text:
+    stats, health, rate = look.stats, look.health, beats_per_second(look, before)
     ill = [f"{check.name}: {check.found}" for check in health.checks if not check.is_ok]
-    table = Table.grid(padding=(0, 2))
-    table.add_row(
+    told = (
         f"[bold]{escape(health.node)}[/]",
         f"[red]{escape(', '.join(ill))}[/]" if ill else "[green]ok[/]",
         f"beats {'…' if rate is None else f'{rate:.1f}/s'}",
@@ -59,9 +59,12 @@ def _server(look: Look, before: Look | None) -> Table:
         f"faults {_alarming(health.faults)}",
         f"longest stall {health.longest_stall_seconds:g} s",
         f"rows waiting {health.journal_queued_rows}",
+        f"sessions {stats.sessions}",
+        f"connections {stats.connections}",
+        f"rooms {stats.rooms}",
         _clock(health.as_of_at),
     )
-    return table
+    return Text.from_markup("  ".join(told))
 
 
 def _alarming(count: int) -> str:
@@ -87,9 +90,8 @@ def _nodes(nodes: list[NodeRow], stats: Stats) -> Table:
 
 
 def _people(stats: Stats) -> Table:
-    table = Table("users", *COUNTED, "stale", "sessions", "connections", "rooms")
-    numbers = [stats.total, *(getattr(stats, name) for name in COUNTED), stats.stale]
-    table.add_row(*map(str, [*numbers, stats.sessions, stats.connections, stats.rooms]))
+    table = Table("users", *COUNTED, "stale")
+    table.add_row(*map(str, [stats.total, *(getattr(stats, name) for name in COUNTED), stats.stale]))
     return table
 
 

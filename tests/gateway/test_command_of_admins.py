@@ -24,12 +24,14 @@ class Done(NamedTuple):
     error: str
 
 
-async def hereabouts(arena: Arena, *arguments: str, api_key: str = ADMIN, url: str | None = None) -> Done:
+async def hereabouts(
+    arena: Arena, *arguments: str, api_key: str = ADMIN, url: str | None = None, columns: int = 200
+) -> Done:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEREABOUTS_")}
     told = {"HEREABOUTS_API_KEY": api_key, "HEREABOUTS_URL": url or f"http://127.0.0.1:{arena.port}"}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hereabouts", *arguments),
-        env={**kept, **told, "NO_COLOR": "1", "COLUMNS": "200"},
+        env={**kept, **told, "NO_COLOR": "1", "COLUMNS": str(columns)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -49,6 +51,12 @@ async def test_top_lists_who_is_here_where_and_how(arena: Arena) -> None:
     assert any(line[:2] == ["bob", "invisible"] for line in lines)
     only = await hereabouts(arena, "top", "--once", "--room", "doc:1")
     assert "ada" not in only.out
+
+
+async def test_the_words_of_top_are_whole_in_a_usual_terminal(arena: Arena) -> None:
+    done = await hereabouts(arena, "top", "--once", columns=80)
+    for word in ("ghosts 0", "connections 0", " users ", " online ", " invisible ", " stale "):
+        assert word in done.out
 
 
 async def test_a_sweep_says_what_was_done_and_on_trial_what_would_be(arena: Arena) -> None:
