@@ -250,6 +250,7 @@ class Node:
         if self.context.backend.peers is not None:
             self.context.backend.peers.disown(session.session_id)
         self.writer.run(owned, session.give_up())
+        self.context.recorder.moved(session, self.context.now().at)
         late_seconds = session.lease_seconds + session.policy.grace_seconds
         self.context.later(late_seconds, lambda: self.writer.run(owned, session.take_back()))
 

@@ -67,6 +67,7 @@ async def test_who_goes_on_at_another_node_is_not_taken_back(node: Callable[[str
         await again.ask("leave", room=ROOM)
         await viewer.event(ROOM, "leave", "ada")
         next_a = await stack.enter_async_context(node("a"))
+        assert not next_a.node.context.is_degraded
         await viewer.no_event(ROOM, "join", "ada", during=1)
         assert not next_a.node.registry.of_user("default", "ada")
         (session,) = b.node.registry.of_user("default", "ada")
@@ -105,3 +106,16 @@ async def test_who_was_at_a_node_that_never_starts_again_is_gone_in_the_record_t
         while len(rows := await journal.transitions("default", "ada")) < 2 and time.monotonic() < deadline:
             await pause(0.05)
         assert [(row.after, row.cause) for row in rows] == [("offline", "node_lost"), ("online", None)]
+
+
+async def test_a_session_that_moved_before_is_closed_in_a_journal_that_is_not_shared(
+    node: Callable[[str], Arena],
+) -> None:
+    async with AsyncExitStack() as stack:
+        b = await stack.enter_async_context(node("b"))
+        async with node("a") as a:
+            ada = await a.enter("ada", ROOM)
+            await b.come_back(ada, "ada")
+            await eventually(lambda: not a.node.registry.of_user("default", "ada"))
+        next_a = await stack.enter_async_context(node("a"))
+        assert not next_a.node.context.is_degraded

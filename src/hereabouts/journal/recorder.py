@@ -57,6 +57,11 @@ class Recorder:
         if row is not None:
             self.tell(row)
 
+    def moved(self, session: Session, at: int) -> None:
+        """A session goes on at another node. Where the record is shared, that node writes on in it."""
+        if not self._journal.is_shared and session.policy.durability != "none":
+            self._record([SessionClosed(session.tenant, session.session_id, at, "drained", session.last_seen_at)])
+
     def reached(self, session: Session, origin: tuple[str, str], at: int) -> None:
         """A session was reached from this address, by this program."""
         if session.policy.durability != "none":

@@ -90,9 +90,11 @@ class Leaving:
                 tenant=identity.tenant, role=identity.role, platform=handed.platform
             )
             session = handover.take_over(handed, self._context.owner, policy, self._context.now())
-            if not await moving.is_gone(self._context, session):
-                await self._entrance.bring_back(session)
-                taken += 1
+            if await moving.is_gone(self._context, session):
+                self._context.recorder.moved(session, self._context.now().at)
+                continue
+            await self._entrance.bring_back(session)
+            taken += 1
         return taken
 
     def degrade_for(self, seconds: float) -> None:
