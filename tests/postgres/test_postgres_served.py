@@ -15,8 +15,11 @@ import asyncpg
 import httpx
 import pytest
 
+from hereabouts.errors import JournalUnavailable
 from hereabouts.fanout.outbox import Packet
 from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.postgres_occupancies import PostgresOccupancies
+from hereabouts.journal.postgres_pool import Act
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.journal_contract import AT, seen
 from hereabouts.testing.postgres import PostgresServer
@@ -123,6 +126,27 @@ async def test_after_a_kill_the_record_says_who_was_lost_and_when(tmp_path: Path
         await ada.reset()
         await server.start()
         assert [tuple(row) for row in await other.fetch(what)] == [("online", None), ("offline", "node_lost")]
+
+
+async def test_a_grant_whose_commit_nobody_heard_of_is_known_and_ends_with_its_holder(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Arena({"journal": {"url": database}}) as arena:
+        ada = await arena.enter("ada", "lobby")
+        holdings = arena.node.holdings
+        (owned,) = arena.node.registry
+        decide = PostgresOccupancies._decide
+
+        async def unheard(occupancies: PostgresOccupancies, act: Act[object]) -> None:
+            await decide(occupancies, act)
+            raise JournalUnavailable("the connection broke in the commit")
+
+        with monkeypatch.context() as patch, pytest.raises(JournalUnavailable):
+            patch.setattr(PostgresOccupancies, "_decide", unheard)
+            await holdings.occupy(owned.session.identity, "desk:1")
+        await eventually(lambda: holdings.holders("default", "desk:1"), what="the holding that stands in the record")
+        await ada.say("bye")
+        await eventually(lambda: not holdings.holders("default", "desk:1"), what="its end")
 
 
 async def test_a_second_server_without_a_store_is_refused_until_the_first_is_killed(

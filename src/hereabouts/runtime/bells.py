@@ -38,7 +38,7 @@ class Bell(Struct, frozen=True, tag="bell"):
 
 
 class Bells:
-    """Rings and hears. Where there are no other nodes it only applies what was decided."""
+    """Rings and hears. Where all state is this process's own it only applies what was decided."""
 
     def __init__(self, context: Context, switchboard: Switchboard, picture: Picture) -> None:
         self._context = context
@@ -53,8 +53,11 @@ class Bells:
 
     @property
     def is_alone(self) -> bool:
-        """Whether nobody else decides: the live state is this process's own."""
-        return self._context.backend.peers is None
+        """Whether nobody else decides, and how it was decided is always heard: all state is this process's own.
+
+        A database may commit what it could not answer any more; then the picture follows what stands there.
+        """
+        return self._context.backend.peers is None and not self._context.journal.is_shared
 
     def start(self, positions: dict[tuple[str, str], Position]) -> None:
         """Follow, from what the picture was made of on."""
