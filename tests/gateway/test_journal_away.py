@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from hereabouts.errors import JournalUnavailable
+from hereabouts.errors import HereaboutsError, JournalUnavailable, StoreUnavailable
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.wire import Refused
 
@@ -31,3 +32,13 @@ async def test_a_hello_that_the_journal_holds_up_is_degraded_and_leaves_no_sessi
                 assert await wire.closed() == 4203
         assert (len(node.registry), len(node.people), node.context.telemetry.faults) == (0, 0, faults)
         await arena.enter("ada")
+
+
+@pytest.mark.parametrize("error", [JournalUnavailable("it is gone"), StoreUnavailable("it is gone")])
+async def test_an_outage_is_one_line_a_second_however_many_sessions_suffer_from_it(error: HereaboutsError) -> None:
+    async with Arena() as arena:
+        context, faults = arena.node.context, arena.node.context.telemetry.faults
+        with capture_logs() as logged:
+            for _ in range(1_000):
+                context.failed(error)
+        assert len(logged) < 5 and context.telemetry.faults == faults

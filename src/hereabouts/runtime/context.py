@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
+from typing import Final
 
 import structlog
 
@@ -21,6 +23,9 @@ from hereabouts.runtime.clock import Clock
 from hereabouts.telemetry import Telemetry
 
 log = structlog.get_logger("hereabouts")
+
+OUTAGE_SECONDS: Final = 1.0
+"""An outage has at most one line in the log in so long."""
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Context:
     degraded_since_at: int | None = None
     recorder: Recorder = field(init=False)
     _epochs: int = field(default=0)
+    _told_ticks: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.recorder = Recorder(self.journal)
@@ -81,10 +87,14 @@ class Context:
     def failed(self, error: BaseException) -> None:
         """Something of ours went wrong: it is counted and logged, and nobody else suffers from it.
 
-        A store or a journal out of reach is no fault of this node.
+        A store or a journal out of reach is no fault of this node; what fails by it is told once a second, for every
+        session may have something that does.
         """
         if isinstance(error, StoreUnavailable | JournalUnavailable):
-            log.warning("store" if isinstance(error, StoreUnavailable) else "journal", text=str(error))
+            which = "store" if isinstance(error, StoreUnavailable) else "journal"
+            if self.clock.monotonic() - self._told_ticks.get(which, -inf) >= OUTAGE_SECONDS:
+                self._told_ticks[which] = self.clock.monotonic()
+                log.warning(which, text=str(error))
             return
         self.telemetry.faults += 1
         log.error("fault", exc_info=error)

@@ -226,7 +226,9 @@ class Guest:
         if self._wire is not None and self.random.random() < 0.5:
             await self._wire.close()
         await self._drop()
-        await pause(self.random.choice((0.0, 0.3, 2.0, 9.0)))
+        until = time.monotonic() + self.random.choice((0.0, 0.3, 2.0, 9.0))
+        while time.monotonic() < until and not self.party.is_calm:
+            await pause(0.1)
 
     async def _bye(self) -> None:
         if self._wire is not None:
