@@ -83,7 +83,11 @@ class Server:
             self.bind()
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup(sockets=self._sockets)
+        try:
+            await self._server.startup(sockets=self._sockets)
+        except OSError as error:  # another program that was bound as well listened first
+            self._sockets[0].close()
+            raise _refused(self._host, self._port, error) from None
         self._task = asyncio.create_task(self._server.main_loop())
 
     async def stop(self) -> None:
@@ -110,9 +114,13 @@ def bound(host: str, port: int) -> socket.socket:
             taken.close()
             raise
     except OSError as error:
-        text = f"cannot listen on {host}:{port}: {error.strerror or error}"
-        raise ConfigError(f"{text}{_REMEDIES.get(error.errno or 0, '')}") from None
+        raise _refused(host, port, error) from None
     return taken
+
+
+def _refused(host: str, port: int, error: OSError) -> ConfigError:
+    text = f"cannot listen on {host}:{port}: {error.strerror or error}"
+    return ConfigError(f"{text}{_REMEDIES.get(error.errno or 0, '')}")
 
 
 _REMEDIES: Final = {
