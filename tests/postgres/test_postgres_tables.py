@@ -11,9 +11,11 @@ import asyncpg
 import pytest
 
 from hereabouts.errors import ConfigError, JournalUnavailable
-from hereabouts.journal.migrate import load
+from hereabouts.journal import postgres_tables
+from hereabouts.journal.migrate import Migration, load
 from hereabouts.journal.opening import migrations, open_journal
 from hereabouts.journal.postgres import PostgresJournal
+from hereabouts.journal.postgres_tables import PostgresMigrations
 from hereabouts.testing.journal_contract import AT, T, opened, seen
 from hereabouts.testing.postgres import PostgresServer
 
@@ -120,6 +122,24 @@ async def test_a_role_needs_no_more_than_its_own_schema(records: PostgresServer,
         await other.execute("DROP ROLE visitor")
 
 
+async def test_who_waits_too_long_for_another_that_migrates_says_so(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_tables, "LOCK_SECONDS", 0.2)
+    async with connected(empty) as other:
+        await other.execute("SELECT pg_advisory_lock($1)", postgres_tables.LOCK)
+        with pytest.raises(JournalUnavailable, match=r"another node has been migrating the journal for 0\.2 s"):
+            await open_journal(empty).open()
+
+
+async def test_a_script_may_take_longer_than_others_wait(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_tables, "LOCK_SECONDS", 0.2)
+    slow = Migration(1, "slow", "SELECT pg_sleep(0.5)", "SELECT 1")
+    monkeypatch.setattr(postgres_tables, "load", lambda dialect: [slow])
+    assert await asyncio.to_thread(PostgresMigrations(empty).up) == ["0001 slow applied"]
+    assert await asyncio.to_thread(PostgresMigrations(empty).down) == ["0001 slow reverted"]
+
+
 async def test_what_does_not_pass_by_itself_is_told_apart_from_what_does(records: PostgresServer) -> None:
     with pytest.raises(ConfigError, match='database "nowhere" does not exist; see docs'):
         await open_journal(records.url("nowhere")).open()
@@ -128,6 +148,8 @@ async def test_what_does_not_pass_by_itself_is_told_apart_from_what_does(records
     assert "s3cret" not in str(caught.value)
     with pytest.raises(JournalUnavailable, match=r"ada@127.0.0.1:1/x cannot be reached now"):
         await open_journal("postgresql://ada:s3cret@127.0.0.1:1/x").open()
+    with pytest.raises(ConfigError, match='unrecognized configuration parameter "colour"'):
+        await open_journal(f"{records.url()}?colour=red").open()
 
 
 async def test_a_database_in_another_encoding_is_refused(records: PostgresServer) -> None:

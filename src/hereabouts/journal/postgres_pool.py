@@ -46,6 +46,8 @@ WRONG_ADDRESS: Final = (
     asyncpg.InsufficientPrivilegeError,
     asyncpg.ClientConfigurationError,
     asyncpg.UndefinedTableError,
+    # A parameter of the URL that the server does not know.
+    asyncpg.UndefinedObjectError,
     ValueError,
 )
 """What passes by itself no more: the operator is to change something."""

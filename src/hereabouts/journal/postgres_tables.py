@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from hereabouts.errors import ConfigError
+from hereabouts.errors import ConfigError, JournalUnavailable
 from hereabouts.journal.migrate import Applied, Migration, Migrations, Shape, Target, load
 from hereabouts.journal.postgres_address import SCHEMA, read_address
 from hereabouts.journal.postgres_pool import CONNECT_SECONDS, UNREACHABLE, VERSION_LEAST, WRONG_ADDRESS, explain
@@ -28,6 +28,9 @@ LOCK: Final = 0x4865_7265_6162_6F75
 
 LOCK_SECONDS: Final = 60
 """How long one node waits for another that migrates."""
+
+SCRIPT_SECONDS: Final = 3600
+"""How long a script may take: an index of a large table takes its time."""
 
 _TABLE: Final = f"""
     CREATE TABLE IF NOT EXISTS {SCHEMA}.migrations (
@@ -115,7 +118,7 @@ class PostgresTarget(Target):
         async with self._connection.transaction():
             await _make_schema(self._connection)
             await self._connection.execute(_TABLE)
-            await self._connection.execute(migration.up)
+            await self._connection.execute(migration.up, timeout=SCRIPT_SECONDS)
             await self._connection.execute(
                 "INSERT INTO migrations VALUES ($1, $2, $3, $4, $5)",
                 *(migration.number, migration.name, migration.checksum),
@@ -137,7 +140,7 @@ class PostgresTarget(Target):
 
     async def _revert(self, migration: Migration) -> None:
         async with self._connection.transaction():
-            await self._connection.execute(migration.down)
+            await self._connection.execute(migration.down, timeout=SCRIPT_SECONDS)
             await self._connection.execute("DELETE FROM migrations WHERE id = $1", migration.number)
 
 
@@ -168,11 +171,19 @@ async def _connect(url: str) -> Any:
             raise ConfigError(f"the journal's database has the encoding {encoding}; create one with ENCODING 'UTF8'")
         if await connection.fetchval("SELECT pg_is_in_recovery()"):
             raise ConfigError("journal.url names a standby, which cannot be written; name the primary")
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await _lock(connection)
     except BaseException:
         connection.terminate()
         raise
     return connection
+
+
+async def _lock(connection: Any) -> None:
+    try:
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=LOCK_SECONDS)
+    except TimeoutError:
+        text = f"another node has been migrating the journal for {LOCK_SECONDS} s; start again when it is done"
+        raise JournalUnavailable(text) from None
 
 
 async def _shape(connection: Any, schema: str) -> Shape:
