@@ -12,6 +12,7 @@ import pytest
 
 from hereabouts.backends.base import Place
 from hereabouts.backends.valkey import listening
+from hereabouts.backends.valkey.asking import ASK_SECONDS
 from hereabouts.engine.records import Put
 from hereabouts.errors import StoreUnavailable
 from hereabouts.testing.backend_contract import ELSEWHERE, HERE, ROOM, record, removal
@@ -23,11 +24,12 @@ from hereabouts.testing.waiting import eventually
 
 
 @asynccontextmanager
-async def two() -> AsyncIterator[tuple[ToyValkey, SharedBackend, SharedBackend]]:
-    """A store, and the handles of two nodes on it."""
-    toy = ToyValkey(lambda: START_AT)
+async def two(line: Line | None = None) -> AsyncIterator[tuple[ToyValkey, SharedBackend, SharedBackend]]:
+    """A store, and the handles of two nodes on it, the first over this line."""
+    toy = ToyValkey(lambda: START_AT) if line is None else line.engine
     async with AsyncExitStack() as stack:
-        here, there = (SharedBackend(Line(toy, Random(1)), owner) for owner in (HERE, ELSEWHERE))
+        here = SharedBackend(line or Line(toy, Random(1)), HERE)
+        there = SharedBackend(Line(toy, Random(1)), ELSEWHERE)
         for backend in (here, there):
             await backend.open()
             stack.push_async_callback(backend.close)
@@ -73,7 +75,8 @@ async def test_what_cannot_be_read_puts_nothing_in_doubt_but_its_own_room() -> N
         mirror = Mirror(ROOM)
         mirror.begin(await here.follow(ROOM, mirror))
         for said in ("", "e 1", "e x 1 []", "~", "e 7 1 [1]", "\ud83d 1 1 []"):
-            toy.execute("SPUBLISH", here.keys.feed(ROOM), said.encode("utf-8", "surrogatepass"))
+            for channel in (here.keys.feed(ROOM), here.keys.canary(HERE)):
+                toy.execute("SPUBLISH", channel, said.encode("utf-8", "surrogatepass"))
         done = await there.commit(ROOM, Put(record(owner=ELSEWHERE)))
         await eventually(lambda: mirror.position == done.position)
         assert here.readings()["store_breaks_total"] == 0
@@ -113,3 +116,13 @@ async def test_an_error_that_nobody_expected_ends_no_way_back(monkeypatch: pytes
         await eventually(lambda: here.store.is_healthy and not faults)
         done = await there.commit(ROOM, Put(record(owner=ELSEWHERE)))
         await eventually(lambda: mirror.position == done.position)
+
+
+async def test_a_question_takes_no_longer_than_a_node_may_where_the_store_stands_still() -> None:
+    line = Line(ToyValkey(lambda: START_AT), Random(1))
+    async with two(line) as (_, here, _):
+        loop = asyncio.get_running_loop()
+        line.cut(is_silent=True)
+        begun = loop.time()
+        assert await here.peers.ask(ELSEWHERE, b'"who?"') is None
+        assert loop.time() - begun < ASK_SECONDS + 0.5

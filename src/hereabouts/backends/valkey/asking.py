@@ -48,9 +48,9 @@ class Asking:
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._awaited[number] = future
         try:
-            if not await self._say(owner, "asked", number, question):
-                return None  # nobody is there to hear it
             async with asyncio.timeout(ASK_SECONDS):
+                if not await self._say(owner, "asked", number, question):
+                    return None  # nobody is there to hear it
                 return await future
         except TimeoutError:
             return None
@@ -63,7 +63,10 @@ class Asking:
 
     def heard(self, message: bytes) -> None:
         """A word of another node came."""
-        said = _said.decode(message)
+        try:
+            said = _said.decode(message)
+        except ValueError:
+            return  # no node said it, or one of a version that speaks otherwise: it is not answered in time
         if said.kind == "answered":
             future = self._awaited.get(said.number)
             if future is not None and not future.done():

@@ -165,16 +165,17 @@ class Listening:
             confirmed = self._channels.get(channel)
             if confirmed is not None and not confirmed.done():
                 confirmed.set_result(None)
-        elif kind == "sunsubscribe" and (channel in self._channels or channel == line.pulse):
-            self._tasks.start(self._follow(channel))
+        elif kind == "sunsubscribe":
+            if channel == line.pulse:
+                self._fail()
+            elif channel in self._channels:
+                self._tasks.start(self._follow(channel))
 
     async def _follow(self, channel: str) -> None:
         """A channel that is wanted was ended by the server: its slot is another's now, or it forgot."""
-        if channel not in self._channels:
-            self._fail()
-            return
-        if not self._channels[channel].done():
-            return  # it was let go of and is asked for again; that answer comes next
+        confirmed = self._channels.get(channel)
+        if confirmed is None or not confirmed.done():
+            return  # it was let go of, and may be asked for again; that answer comes next
         self._channels[channel] = asyncio.get_running_loop().create_future()
         try:
             await self._store.call("EXISTS", channel)  # is answered with MOVED, from which the client learns
