@@ -25,7 +25,7 @@ AT_ONCE = 20
 BEAT_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 BACK_SECONDS = 3.0
-"""How long the last may take to be back, after the drain."""
+"""How long the last may take to be back, after the drain; or, on a busy machine, as long as so many took to come."""
 
 LEASES = "lease.visible_seconds = 6\nlease.hidden_seconds = 8\n"
 """Twice those of the test profile: a thousand clients share a process with their test."""
@@ -87,10 +87,11 @@ async def test_a_rolling_restart_under_many_clients_is_seen_by_nobody(
             (tmp_path / name).mkdir()
             config = configured(name, store, database, receiver)
             servers.append(await stack.enter_async_context(serving(tmp_path / name, config)))
-        clients = [Client(number) for number in range(CLIENTS)]
+        clients, began = [Client(number) for number in range(CLIENTS)], time.monotonic()
         for start in range(0, CLIENTS, AT_ONCE):
             await asyncio.gather(*(c.enter(servers[n % 2]) for n, c in enumerate(clients[start : start + AT_ONCE])))
         await eventually(lambda: all(client.sees_everybody() for client in clients), within=20)
+        half_seconds = (time.monotonic() - began) / 2
         await eventually(lambda: len(receiver.told()) == EVENTS, within=60, what="all are told of")
         before = [client.told() for client in clients]
         at = [clients[0::2], clients[1::2]]
@@ -100,7 +101,7 @@ async def test_a_rolling_restart_under_many_clients_is_seen_by_nobody(
             stopping = asyncio.create_task(servers[old].end(signal.SIGTERM))
             await asyncio.gather(*moving)
             back_seconds = time.monotonic() - since
-            assert back_seconds <= DRAIN_SECONDS + BACK_SECONDS
+            assert back_seconds <= DRAIN_SECONDS + max(BACK_SECONDS, half_seconds)
             assert await stopping == 0
             at[new], at[old] = at[new] + at[old], []
             await servers[old].start()
