@@ -12,7 +12,7 @@ from hereabouts.engine.limits import Limits
 from hereabouts.engine.records import DECLARATION, Declaration, FeedKey, Put, Remove
 from hereabouts.engine.roster import fold_member, patch_state, state_bytes
 from hereabouts.engine.session import Session
-from hereabouts.errors import Refusal
+from hereabouts.errors import Refusal, StoreUnavailable
 from hereabouts.fanout.audience import member_json
 from hereabouts.fanout.outbox import pack
 from hereabouts.protocol.codec import check_id
@@ -111,7 +111,15 @@ class Commands:
             if is_new and fan.roster.count >= policy.members_max:
                 await self._relay.release(fan.feed)
                 raise room_full(policy, session.identity.role, room)
-        await self._writer.perform(owned, session.join(room, message.state, policy.grace_seconds, self._context.now()))
+        try:
+            await self._writer.perform(
+                owned, session.join(room, message.state, policy.grace_seconds, self._context.now())
+            )
+        except StoreUnavailable:
+            if joined is None:  # it is refused, so it must not come to be when the store is back
+                self._writer.run(owned, session.leave(room))
+            await self._relay.release(fan.feed)
+            raise
         await moving.keep_hidden(self._context, session)
         if link.viewer is None or room not in session.rooms:
             await self._relay.release(fan.feed)
