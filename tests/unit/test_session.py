@@ -11,6 +11,7 @@ from hereabouts.testing.life import (
     OWNER,
     POLICY,
     Life,
+    presences,
     put_in,
     removals,
     removed_from,
@@ -57,6 +58,13 @@ def test_a_frame_in_the_grace_brings_it_back_and_says_nothing() -> None:
     assert life.session.phase == "lost"
     assert life.beat() == []
     assert life.after(69.9) == []
+
+
+def test_who_has_not_begun_is_shown_to_nobody_when_it_falls_idle() -> None:
+    life = Life(structs.replace(POLICY, idle_after_seconds=20))
+    life.session.is_listed = False
+    assert life.after(30) == []
+    assert [presence.active for presence in presences(life.session.begin())] == [False]
 
 
 def test_a_closed_connection_is_published_after_the_grace_as_closed() -> None:

@@ -87,3 +87,22 @@ def test_who_takes_back_what_a_tab_elsewhere_declared_just_now_is_believed() -> 
             assert watcher.users["ada"]["status"] == "online"
 
     virtual_time.run(scene())
+
+
+def test_a_node_that_was_cut_off_declares_nothing_again_that_was_taken_back_meanwhile() -> None:
+    async def scene() -> None:
+        async with Cluster() as world:
+            watcher = await world.observer(node=1)
+            await watcher.ask("watch", users=["ada"])
+            here, there = await world.enter("ada"), await world.enter("ada", node=1)
+            await here.ask("status", status="away")
+            await asyncio.sleep(1)
+            world.processes[0].line.cut()
+            await there.ask("status", status="available")
+            await asyncio.sleep(1)
+            world.processes[0].line.mend()
+            await here.heard(lambda message: message["type"] == "restored")
+            await asyncio.sleep(1)
+            assert watcher.users["ada"]["status"] in ("online", "idle")
+
+    virtual_time.run(scene())

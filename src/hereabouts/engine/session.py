@@ -409,10 +409,7 @@ class Session:
         return self._finish("end", "drained", SUPERSEDED, "the session was resumed at another node")
 
     def take_back(self) -> Effects:
-        """What a late write of this life may have left standing where the newer one is no more.
-
-        The newer one has had its time to put what it has; of that this removes nothing (rule 1).
-        """
+        """What a late write of this life, which is over, may have left standing; nothing of a newer one (rule 1)."""
         feeds = [self.user_feed(), *map(self.room_feed, self.rooms)]
         return [self._remove(feed, "drained") for feed in feeds]
 
@@ -428,7 +425,8 @@ class Session:
             self._lose(self.lapse_tick, "drained" if self._cause == "drained" else "lease_expired", "lapse")
         if self.phase == "live" and self._idle_tick() <= now.tick:
             self.active = False
-            effects += self._list_presence()
+            # One that has yet to begin, for the journal is slow, is shown to nobody by this.
+            effects += self._list_presence() if self.is_listed else NOTHING
         if self.phase == "leaving" and self._leave_tick <= now.tick:
             effects += self._withdraw("beacon")
             self._step("publish")

@@ -247,7 +247,7 @@ class Commands:
         remove = Remove(DECLARATION, session.user_id, self._context.now().at, session.owner, "leave")
         commit = await self._context.commit(session, feed, remove)
         was_there = commit.applied or commit.before is not None
-        return not was_there and (earlier is not None or self._context.is_degraded)
+        return self._context.is_degraded or (earlier is not None and not was_there)
 
     def _is_too_fast(self, link: Link, owned: OwnedSession, kind: str, message: Update | SetStatus) -> bool:
         """Whether the rate is used up; then the newest message of its kind is done when the rate allows."""

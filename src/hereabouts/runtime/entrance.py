@@ -160,8 +160,8 @@ class Entrance:
             await self._writer.perform(owned, owned.session.begin())
             await moving.keep(self._context, owned.session)
         except HereaboutsError:
-            # Nobody was told of it, so nobody can come back to it.
-            self._writer.run(owned, owned.session.miscarry())
+            # Nobody was told of it, so nobody can come back to it. The store may have taken what it did not answer.
+            self._writer.run(owned, owned.session.miscarry() + owned.session.take_back())
             raise
         owned.session.outcome, owned.session.outcome_seq = person.outcome, person.seq
 

@@ -226,7 +226,8 @@ class Neighbours:
             self._record_again(session, write.feed, write.change, commit)
         if session.is_listed:
             await moving.keep(self._context, session)
-            await self._declare_again(session.user_feed())
+            if self._is_unnoted:  # else what does not stand was taken back while this node did not hear
+                await self._declare_again(session.user_feed())
 
     def _record_again(self, session: Session, feed: FeedKey, change: Put, commit: Commit) -> None:
         """What a lost store held has not begun again; what others took away from a living one, or never got, has."""
