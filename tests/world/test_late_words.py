@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from hereabouts.backends.base import Place
+from hereabouts.backends.valkey.codec import owner_text
 from hereabouts.engine.records import FeedKey, Put
 from hereabouts.testing import virtual_time
 from hereabouts.testing.many_nodes import Cluster
@@ -32,6 +33,24 @@ def test_a_late_word_of_an_older_life_makes_no_ghost_and_keeps_nothing() -> None
             ada.say("bye")
             await asyncio.sleep(1)
             assert f"hb:session:{session.session_id}".encode() not in world.engine.keys
+
+    virtual_time.run(scene())
+
+
+def test_a_note_whose_write_came_to_nothing_is_kept_no_longer_than_the_session() -> None:
+    async def scene() -> None:
+        async with Cluster() as world:
+            ada = await world.enter("ada")
+            here, key = world.nodes[0].context.owner, f"hb:session:{ada.welcome['session_id']}"
+            await ada.hello(world.nodes[1], resume=True)
+            await asyncio.sleep(1)
+            (field,) = world.engine.keys[key.encode()].keys() - {b"@session"}
+            world.engine.execute("HSET", key, field, owner_text(here))
+            world.engine.execute("SADD", f"hb:owned:{here.node}:{here.incarnation}", ada.welcome["session_id"])
+            await asyncio.sleep(world.policy.lease_visible_seconds + world.policy.grace_seconds)
+            ada.say("bye")
+            await asyncio.sleep(1)
+            assert not [kept for kept in world.engine.keys if b":session:" in kept or b":owned:" in kept]
 
     virtual_time.run(scene())
 

@@ -51,18 +51,27 @@ class Index:
     def after(self, feed: FeedKey, change: Change, commit: Commit, losses: int) -> None:
         """A commit was answered; there were so many `losses` when it was asked."""
         if isinstance(change, Remove):
-            if change.session_id != DECLARATION and (commit.applied or commit.before is None):
-                self._unnote(change.owner, Place(feed, change.user_id, change.session_id))
+            place = Place(feed, change.user_id, change.session_id)
+            if change.session_id == DECLARATION:
+                return
+            if commit.applied or commit.before is None:
+                self._unnote(change.owner, place)
+            else:
+                self._leave_to(commit.before.owner, place)
         elif isinstance(change.record, Declaration) or change.record.owner != self._owner:
             return
+        elif not commit.applied and commit.before is not None:
+            self._leave_to(commit.before.owner, Place(feed, change.record.user_id, change.record.session_id))
         elif commit.applied and losses == self.losses:
             self._own.setdefault(change.record.session_id, set()).add(feed)
-        elif not commit.applied and commit.before is not None:
-            # Ours was the older life: the note is that of the newer one, which forgets it with what it put.
-            session_id, field = change.record.session_id, _field(feed, change.record.user_id)
-            self._ask("HSET", self._keys.session(session_id), field, owner_text(commit.before.owner))
-            if session_id not in self._own:
-                self._ask("SREM", self._keys.owned(self._owner), session_id)
+
+    def _leave_to(self, owner: Owner, place: Place) -> None:
+        """Ours was the older life: the note is that of the newer one, which forgets it with what it put."""
+        if owner == self._owner:
+            return
+        self._ask("HSET", self._keys.session(place.session_id), _field(place.feed, place.user_id), owner_text(owner))
+        if place.session_id not in self._own:
+            self._ask("SREM", self._keys.owned(self._owner), place.session_id)
 
     def disown(self, session_id: str) -> None:
         """The session is another node's now."""
