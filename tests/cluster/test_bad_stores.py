@@ -79,6 +79,18 @@ async def test_a_store_that_holds_something_else_where_the_leases_are_ends_the_s
     await arena.serving.close()
 
 
+async def test_what_is_no_lease_among_the_leases_blinds_nobody(store: ValkeyServer) -> None:
+    async with Arena({"backend": {"url": store.url}}) as arena:
+        for field, value in (("anything", "at all"), (b"\xff", b"\xfe"), ("1 node", ""), ("x node", "1 2 3")):
+            store.order("HSET", "hb:nodes", field, value)
+        peers = arena.node.context.backend.peers
+        assert peers is not None
+        assert await peers.renew() is not None
+        assert peers.others() == ()
+        await arena.enter("ada", ROOM)
+        assert not arena.node.context.is_degraded
+
+
 async def test_a_name_that_a_living_node_has_ends_the_start_and_is_free_again_at_once(store: ValkeyServer) -> None:
     async with node("a", store) as first:
         viewer = await first.enter("viewer", ROOM)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hereabouts.engine.records import FeedKey
-from hereabouts.runtime import neighbours
+from hereabouts.runtime import burying
 from hereabouts.testing.arena import Arena
 from hereabouts.testing.engines import TEMPLATE, migrated
 from hereabouts.testing.valkey import ValkeyServer
@@ -94,7 +94,7 @@ async def test_a_session_that_moved_before_is_no_loss_of_the_node_that_starts_ag
 async def test_who_was_at_a_node_that_never_starts_again_is_gone_in_the_record_too(
     store: ValkeyServer, records: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(burying, "ALIVE_SECONDS", 0.1)
     common = {"backend": {"url": store.url}, "journal": {"url": records}}
     async with Arena({"server": {"node": "b"}, **common}) as b:
         viewer = await b.enter("viewer", ROOM)

@@ -10,34 +10,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
-from hereabouts.backends.base import Peer, Peers, Place, Roll
+from hereabouts.backends.base import Peers, Place, Roll
 from hereabouts.engine.effects import Write
-from hereabouts.engine.records import DECLARATION, Commit, FeedKey, Owner, Put, Remove
+from hereabouts.engine.records import DECLARATION, Commit, FeedKey, Owner, Put
 from hereabouts.engine.session import Session, session_feeds
 from hereabouts.errors import ConfigError, HereaboutsError, StoreUnavailable
 from hereabouts.runtime import moving
-from hereabouts.runtime.census import ALIVE_SECONDS
+from hereabouts.runtime.burying import AGAIN_SECONDS, Burying, groups
 from hereabouts.runtime.context import Context
 from hereabouts.runtime.leaving import Leaving
 from hereabouts.runtime.link import OwnedSession
 from hereabouts.runtime.people import People
 from hereabouts.runtime.registry import Registry
 from hereabouts.runtime.writer import Writer
-from hereabouts.tasks import Tasks, end
-
-T = TypeVar("T")
+from hereabouts.tasks import end
 
 log = structlog.get_logger("hereabouts")
-
-AGAIN_SECONDS: Final = 0.25
-"""How long to wait before something is tried or looked at again."""
-
-AT_ONCE: Final = 100
-"""Records that are looked at or taken away together."""
 
 RENEWALS: Final = 4
 """How often a lease is renewed within its time. Source: `spec/semantics.md`, section 2."""
@@ -70,14 +62,13 @@ class Neighbours:
         self._leaving = leaving
         self._moved = moved
         self._doubt_word = doubt
+        self._burying = Burying(context, writer, lambda: self._contact_tick, doubt)
         self._recovered = recovered
         self._lease_seconds = context.node_clocks.lease_seconds
         self._generation = ""
         self._contact_tick: float | None = None
         self._living: frozenset[Owner] = frozenset()
-        self._burying: dict[Owner, asyncio.Task[None]] = {}
         self._recovering: asyncio.Task[None] | None = None
-        self._tasks = Tasks()
         self._doubts = 0
         self._is_lost = False
         self._is_unnoted = False
@@ -109,9 +100,9 @@ class Neighbours:
 
     async def close(self) -> None:
         """Judge no more."""
-        tasks = [*self._burying.values(), *([self._recovering] if self._recovering else [])]
-        await end(tasks)
-        await self._tasks.end()
+        if self._recovering is not None:
+            await end([self._recovering])
+        await self._burying.end()
 
     # What is heard of the store
 
@@ -138,8 +129,8 @@ class Neighbours:
             # While the store is filled again, those count who lived before.
             self._living = frozenset(p.owner for p in roll.peers if not self._is_over(p.renewed_at, roll.at))
         for peer in roll.peers:
-            if self._is_over(peer.renewed_at, roll.at) and peer.owner not in self._burying:
-                self._burying[peer.owner] = asyncio.create_task(self._bury(peer))
+            if self._is_over(peer.renewed_at, roll.at):
+                self._burying.begin(peer)
 
     def _is_over(self, renewed_at: int, at: int) -> bool:
         return renewed_at + self._lease_seconds * 1000 <= at
@@ -200,7 +191,7 @@ class Neighbours:
             raise StoreUnavailable("the lease could not be renewed")
         was_lost, generation = self._is_lost, self._generation
         await self._writer.finish()
-        for group in _groups(tuple(self._registry)):
+        for group in groups(tuple(self._registry)):
             # Each behind whatever it has asked for.
             await asyncio.gather(*(owned.chain.ask(partial(self._put_again, owned)) for owned in group))
         await self._clean()
@@ -248,7 +239,7 @@ class Neighbours:
         for place in await self._peers.places(self._context.owner):
             owned = self._registry.find(place.session_id)
             if owned is None or not (len(owned.chain) or self._stands(owned, place.feed)):
-                await self._reap(self._context.owner, "lease_expired", place)
+                await self._burying.reap(self._context.owner, "lease_expired", place)
 
     @staticmethod
     def _stands(owned: OwnedSession, feed: FeedKey) -> bool:
@@ -276,70 +267,7 @@ class Neighbours:
             await asyncio.sleep(AGAIN_SECONDS)
         log.warning("store", text="some nodes did not register again in time", nodes=sorted(missing))
 
-    # The dead
-
-    async def _bury(self, peer: Peer) -> None:
-        """Take away what a dead node left, each record when its grace is over, if the node stays dead until then."""
-        try:
-            await self._reap_all(peer)
-        except StoreUnavailable:
-            pass  # it is judged anew with the next roll
-        except Exception as error:
-            self._context.failed(error)
-        finally:
-            del self._burying[peer.owner]
-
-    async def _reap_all(self, peer: Peer) -> None:
-        died_at = peer.renewed_at + int(self._lease_seconds * 1000)
-        graces: dict[float, list[Place]] = {}
-        for place in await self._peers.places(peer.owner):
-            graces.setdefault(self._grace_seconds(place.feed), []).append(place)
-        for grace_seconds in sorted(graces) or [0.0]:
-            await self._until(died_at + int(grace_seconds * 1000), grace_seconds)
-            roll = await self._peers.renew()
-            if roll is None or peer not in roll.peers or self._contact_tick is None:
-                return
-            for group in _groups(tuple(graces.get(grace_seconds, ()))):
-                await asyncio.gather(*(self._reap(peer.owner, "node_lost", place) for place in group))
-        await self._peers.forget(peer.owner)
-        self._tasks.start(self._end_record(peer))
-        self._doubt_word()
-        tell = log.warning if graces else log.info
-        tell("node_lost", node=peer.owner.node, records=sum(map(len, graces.values())))
-
-    async def _end_record(self, peer: Peer) -> None:
-        """End in a shared record what the node left open, unless it says there that it lives, or one of its name."""
-        await asyncio.sleep(2 * ALIVE_SECONDS)
-        lapsed_at = peer.renewed_at + int(self._lease_seconds * 1000)
-        try:
-            await self._context.journal.recover_silent(peer.owner.node, lapsed_at, self._context.now().at)
-        except HereaboutsError as error:
-            self._context.failed(error)
-
-    async def _until(self, at: int, grace_seconds: float) -> None:
-        """Until that server time, and until this node has seen the store for a lease and the grace without a break."""
-        while True:
-            contact = self._contact_tick
-            left = (at - self._context.now().at) / 1000
-            if contact is not None:
-                left = max(left, contact + self._lease_seconds + grace_seconds - self._context.clock.monotonic())
-                if left <= 0:
-                    return
-            await asyncio.sleep(max(left, 0.01) if contact is not None else AGAIN_SECONDS)
-
-    async def _reap(self, owner: Owner, cause: str, place: Place) -> None:
-        commit = await self._peers.reap(owner, place, cause)
-        change = Remove(place.session_id, place.user_id, 0, owner, cause)
-        await self._writer.reaped(place.feed, change, commit)
-
-    def _grace_seconds(self, feed: FeedKey) -> float:
-        return self._context.policy(feed.tenant, room=feed.name if feed.kind == "room" else None).grace_seconds
-
     @property
     def _peers(self) -> Peers:
         assert self._context.backend.peers is not None
         return self._context.backend.peers
-
-
-def _groups(items: tuple[T, ...]) -> list[tuple[T, ...]]:
-    return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import redis
@@ -127,15 +127,23 @@ def _histories(client: Any) -> str:
 
 def _roll(answer: list[Any], own: str, tick: float, histories: str) -> Roll:
     at, before, flat = answer
-    fields = {name.decode(): value.decode() for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    # What is no text, or no lease, is nobody's of ours, and blinds nobody.
+    fields = {name.decode(errors="replace"): value.decode(errors="replace") for name, value in _pairs(flat)}
     generation = f"{fields.pop('@generation')}.{histories}"
     fields.pop(own)
-    peers = tuple(_peer(name, value) for name, value in fields.items())
+    peers = tuple(peer for name, value in fields.items() if (peer := _peer(name, value)) is not None)
     renewed_at = int(before.partition(b" ")[0]) if before else None
     return Roll(int(at), tick, generation, renewed_at, peers)
 
 
-def _peer(name: str, value: str) -> Peer:
+def _pairs(flat: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _peer(name: str, value: str) -> Peer | None:
     incarnation, _, node = name.partition(" ")
     renewed_at, registered, note = (*value.split(" ", 2), "", "")[:3]
-    return Peer(Owner(node, int(incarnation)), int(renewed_at), registered, note)
+    try:
+        return Peer(Owner(node, int(incarnation)), int(renewed_at), registered, note)
+    except ValueError:
+        return None
