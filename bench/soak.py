@@ -21,7 +21,7 @@ import httpx
 from bench.load import raise_file_limit
 from bench.report import Figure, quantile, show
 from hereabouts.testing.mishaps import OF_NODES, OF_STORES
-from hereabouts.testing.soaking import Soak, site
+from hereabouts.testing.soaking import Soak, leftovers, site
 
 NAME = "soak"
 WARM_ROUNDS = 5
@@ -44,7 +44,7 @@ async def run(minutes: float, seed: int, tabs: int, *, stores_only: bool, folder
         while time.monotonic() < until:
             await soak.round(chance.sample(mishaps, chance.randrange(3)), chance.uniform(2, 6))
             sizes.append((time.monotonic(), max(server.rss_bytes for server in place.servers) >> 10))
-        await soak.end()
+        await soak.end(leftovers)
         wrong = soak.broken_rules()
         assert not wrong, "\n".join(wrong)
     bound = GROWTH_MOST if stores_only else None

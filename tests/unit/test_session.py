@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from hereabouts.engine.effects import Over, Part
+from hereabouts.engine.session import session_feeds
 from hereabouts.protocol import codes
 from hereabouts.testing.life import (
     OWNER,
@@ -65,6 +66,14 @@ def test_who_has_not_begun_is_shown_to_nobody_when_it_falls_idle() -> None:
     life.session.is_listed = False
     assert life.after(30) == []
     assert [presence.active for presence in presences(life.session.begin())] == [False]
+
+
+def test_what_is_taken_back_of_a_life_that_is_over_is_not_registered_again_instead() -> None:
+    life = Life()
+    life.join()
+    life.session.give_up()
+    assert removed_from(life.session.take_back()) == ["ada", "lobby"]
+    assert session_feeds(life.session) == []
 
 
 def test_a_closed_connection_is_published_after_the_grace_as_closed() -> None:

@@ -411,6 +411,9 @@ class Session:
     def take_back(self) -> Effects:
         """What a late write of this life, which is over, may have left standing; nothing of a newer one (rule 1)."""
         feeds = [self.user_feed(), *map(self.room_feed, self.rooms)]
+        self.is_listed = False
+        for joined in self.rooms.values():
+            joined.is_listed = False
         return [self._remove(feed, "drained") for feed in feeds]
 
     def miscarry(self) -> Effects:

@@ -239,18 +239,23 @@ class Soak:
 
     # The end
 
-    async def end(self) -> None:
-        """All go, each in its own way."""
+    async def end(self, left: Callable[[Soak], Awaitable[list[str]]]) -> None:
+        """All go, each in its own way; then nothing may be `left`."""
         self.party.is_over = True
         for life in self._lives:
             life.cancel()
         await asyncio.gather(*self._lives, return_exceptions=True)
         await asyncio.gather(*(guest.go() for guest in self.guests))
-        await self._until(lambda: leftovers(self), GONE_SECONDS)
+        await self._until(lambda: left(self), GONE_SECONDS)
 
 
 async def leftovers(soak: Soak) -> list[str]:
     """What is left although all have gone: at the nodes, in the live store, and open in the record."""
+    return [*await at_nodes(soak), *await asyncio.to_thread(_kept_keys, soak.site), *await _open_rows(soak.site)]
+
+
+async def at_nodes(soak: Soak) -> list[str]:
+    """What nodes still have, and whether they met faults of their own."""
     wrong: list[str] = []
     for server in soak.site.servers:
         gauges = await standing(soak.http, server)
@@ -258,8 +263,12 @@ async def leftovers(soak: Soak) -> list[str]:
         if server.open_files > OPEN_FILES_MOST:
             wrong.append(f"{server.folder.name} has {server.open_files} files open")
         wrong += [f"{server.folder.name} logged: {line}" for line in server.log.splitlines() if "] fault" in line]
-    wrong += await asyncio.to_thread(_kept_keys, soak.site)
-    connection = await asyncpg.connect(soak.site.postgres.url())
+    return wrong
+
+
+async def _open_rows(site: Site) -> list[str]:
+    wrong: list[str] = []
+    connection = await asyncpg.connect(site.postgres.url())
     try:
         for what, rows in OPEN_ROWS.items():
             if found := await connection.fetch(rows):
