@@ -12,6 +12,7 @@ from typing import Any, Final
 from hereabouts.auth.tokens import DevVerifier
 from hereabouts.engine.limits import Limits
 from hereabouts.engine.records import Owner
+from hereabouts.errors import ConfigError
 from hereabouts.journal.none import NoJournal
 from hereabouts.node import Node
 from hereabouts.runtime.clock import Clock
@@ -145,11 +146,18 @@ class Cluster(World):
         return FarWire(client, self.process(node))
 
     async def restart(self, process: Process) -> Process:
-        """Another process takes the place of one that was killed, under the same name."""
+        """Another process takes the place of one that was killed, under the same name.
+
+        One that finds no store ends at once, and is started again, as a supervisor does it.
+        """
         place = self.processes.index(process)
-        self.buried.append(process)
-        self._node(process.node.context.owner.node, Limits())
-        new = self.processes.pop()
-        self.processes[place], self.nodes[place] = new, new.node
-        await new.open()
-        return new
+        while True:
+            self.buried.append(self.processes[place])
+            self._node(process.node.context.owner.node, Limits())
+            new = self.processes.pop()
+            self.processes[place], self.nodes[place] = new, new.node
+            try:
+                await new.open()
+            except ConfigError:
+                continue
+            return new
