@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from hereabouts.engine.records import FeedKey, Membership, Put
 from hereabouts.testing import virtual_time
 from hereabouts.testing.many_nodes import Cluster
 from hereabouts.testing.world import ScriptedClient
@@ -122,6 +123,24 @@ def test_who_was_let_in_while_the_line_broke_stands_nowhere_afterwards() -> None
 
     for step in range(40):
         virtual_time.run(scene(step * 0.005))
+
+
+def test_what_stands_for_a_node_that_knows_nothing_of_it_is_taken_away_when_the_node_looks() -> None:
+    async def scene() -> None:
+        async with Cluster(nodes=2) as world:
+            viewer = await world.observer(ROOM)
+            context = world.nodes[1].context
+            stray = Membership("s-stray", "ada", 1, context.owner, joined_at=context.now().at)
+            await context.backend.commit(FeedKey("default", "room", ROOM), Put(stray))
+            await asyncio.sleep(1)
+            assert told(viewer) == [("join", "ada")]
+            world.processes[1].line.cut()
+            await asyncio.sleep(1)
+            world.processes[1].line.mend()
+            await settle(world)
+            assert told(viewer) == [("join", "ada"), ("leave", "ada")]
+
+    virtual_time.run(scene())
 
 
 def test_a_node_that_was_cut_off_sees_nobody_go_and_comes_back() -> None:
