@@ -64,7 +64,8 @@ class Tasks:
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this once; nobody waits for it."""
-        self.start(self._told(work))
+        # Not a coroutine around it: one that is cancelled before it begins would leave `work` never awaited.
+        self.start(work).add_done_callback(self._tell)
 
     def repeat(self, act: Callable[[], Awaitable[None]], pause_seconds: float = 0.0) -> None:
         """Do this again and again, with a pause in between. A round that fails does not keep the next from coming."""
@@ -80,10 +81,9 @@ class Tasks:
             else:
                 await asyncio.sleep(pause_seconds)
 
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:
+    def _tell(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
             self._failed(error)
 
     async def settled(self) -> None:

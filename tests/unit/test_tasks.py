@@ -136,3 +136,15 @@ def test_what_nobody_waits_for_is_told_of_and_what_somebody_does_is_not() -> Non
         assert [str(fault) for fault in faults] == ["once"]
 
     run(told())
+
+
+def test_what_is_ended_before_it_began_is_over_without_a_word() -> None:
+    async def told() -> list[Exception]:
+        faults: list[Exception] = []
+        tasks = Tasks(faults.append)
+        tasks.do(for_ever())
+        await tasks.end()
+        await tasks.settled()
+        return faults
+
+    assert run(told()) == []
