@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from hereabouts.testing.arena import Arena
 from hereabouts.testing.engines import TEMPLATE, migrated
 from hereabouts.testing.postgres import PostgresServer
 from hereabouts.testing.process import TEST_PROFILE, ServerProcess, serving
 from hereabouts.testing.valkey import ValkeyServer, valkey
+from hereabouts.testing.waiting import eventually
 from hereabouts.testing.webhook_receiver import WebhookReceiver
 
 Pair = tuple[ServerProcess, ServerProcess]
@@ -85,3 +87,23 @@ def node(folder: Path, url: str, policy: str) -> AbstractAsyncContextManager[Ser
     folder.mkdir()
     config = f'{TEST_PROFILE}{policy}\n[server]\nnode = "{folder.name}"\ndrain_seconds = 0\n[backend]\nurl = "{url}"\n'
     return serving(folder, config)
+
+
+@pytest.fixture
+async def both(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[tuple[Arena, Arena]]:
+    """Two servers in this process over the shared Valkey, each with a journal of its own."""
+    async with AsyncExitStack() as stack:
+        a, b = [
+            await stack.enter_async_context(
+                Arena(
+                    {
+                        "server": {"node": name},
+                        "backend": {"url": store.url},
+                        "journal": {"url": f"sqlite:///{tmp_path / name}.db"},
+                    }
+                )
+            )
+            for name in "ab"
+        ]
+        await eventually(lambda: bool(a.node.switchboard.others() and b.node.switchboard.others()))
+        yield a, b

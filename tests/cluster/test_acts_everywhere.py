@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,26 +19,6 @@ from hereabouts.testing.wire import Refused
 ROOM = "lobby"
 
 Arenas = tuple[Arena, Arena]
-
-
-@pytest.fixture
-async def both(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[Arenas]:
-    """Two servers, each with a journal of its own."""
-    async with AsyncExitStack() as stack:
-        a, b = [
-            await stack.enter_async_context(
-                Arena(
-                    {
-                        "server": {"node": name},
-                        "backend": {"url": store.url},
-                        "journal": {"url": f"sqlite:///{tmp_path / name}.db"},
-                    }
-                )
-            )
-            for name in "ab"
-        ]
-        await eventually(lambda: bool(a.node.switchboard.others() and b.node.switchboard.others()))
-        yield a, b
 
 
 async def refused(arena: Arena, user_id: str, room: str = ROOM) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,33 +13,12 @@ from hereabouts.protocol import codes
 from hereabouts.runtime import moving
 from hereabouts.testing.admins import admin
 from hereabouts.testing.arena import Arena
-from hereabouts.testing.valkey import ValkeyServer
 from hereabouts.testing.waiting import eventually, pause
 from hereabouts.testing.wire import Wire
 
 ADA = FeedKey("default", "user", "ada")
 
 Arenas = tuple[Arena, Arena]
-
-
-@pytest.fixture
-async def both(store: ValkeyServer, tmp_path: Path) -> AsyncIterator[Arenas]:
-    """Two servers, each with a journal of its own."""
-    async with AsyncExitStack() as stack:
-        a, b = [
-            await stack.enter_async_context(
-                Arena(
-                    {
-                        "server": {"node": name},
-                        "backend": {"url": store.url},
-                        "journal": {"url": f"sqlite:///{tmp_path / name}.db"},
-                    }
-                )
-            )
-            for name in "ab"
-        ]
-        await eventually(lambda: bool(a.node.switchboard.others() and b.node.switchboard.others()))
-        yield a, b
 
 
 class Held:

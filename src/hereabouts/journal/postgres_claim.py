@@ -69,7 +69,7 @@ class PostgresClaim:
             if isinstance(error, (*UNREACHABLE, *WRONG_ADDRESS)):
                 raise explain(self._address.shown, error) from error
             raise
-        self._tasks.start(self._keep())
+        self._tasks.do(self._keep())
 
     async def close(self) -> None:
         """Let go of it."""

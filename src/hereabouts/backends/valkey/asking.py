@@ -72,7 +72,7 @@ class Asking:
             if future is not None and not future.done():
                 future.set_result(bytes(said.payload))
         elif self.answer is not None:
-            self._tasks.start(self._reply(said))
+            self._tasks.do(self._reply(said))
 
     async def _reply(self, said: _Said) -> None:
         assert self.answer is not None

@@ -138,7 +138,7 @@ class Feeds:
     def _check(self, following: Following, seconds: float) -> None:
         if not following.is_checking:
             following.is_checking = True
-            self._tasks.start(self._fill(following, seconds))
+            self._tasks.do(self._fill(following, seconds))
 
     async def _fill(self, following: Following, seconds: float) -> None:
         """Wait for what may still be on its way; then read the whole feed."""
@@ -182,7 +182,7 @@ class Feeds:
         for doubter in self.doubters:
             doubter(lost)
         if not self.doubters:
-            self._tasks.start(self._reread_at_last())
+            self._tasks.do(self._reread_at_last())
 
     def stale(self) -> None:
         """Followers hear nothing more until `reread`."""
@@ -219,7 +219,7 @@ class Feeds:
         if following.followers or following.opening or self._feeds.get(following.feed) is not following:
             return
         del self._feeds[following.feed], self._by_key[following.key]
-        self._tasks.start(self._unheard(following.key))
+        self._tasks.do(self._unheard(following.key))
 
     async def _unheard(self, key: str) -> None:
         if key not in self._by_key:  # whoever came since then was told that it is subscribed

@@ -54,8 +54,8 @@ class Listening:
             raise ConfigError(
                 f"the store took commands, but no subscription: {error or type(error).__name__}"
             ) from None
-        self._tasks.start(self._listen())
-        self._tasks.start(self._call())
+        self._tasks.do(self._listen())
+        self._tasks.do(self._call())
 
     async def close(self) -> None:
         """Hear no more."""
@@ -169,7 +169,7 @@ class Listening:
             if channel == line.pulse:
                 self._fail()
             elif channel in self._channels:
-                self._tasks.start(self._follow(channel))
+                self._tasks.do(self._follow(channel))
 
     async def _follow(self, channel: str) -> None:
         """A channel that is wanted was ended by the server: its slot is another's now, or it forgot."""
